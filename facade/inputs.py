@@ -1,0 +1,240 @@
+"""Panel, strategy and configuration as the kernel's inputs: names stripped, arrays read-only."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facade.config import Config
+from facade.errors import BacktestWarning, StrategyError
+from facade.frames import assets_of, bars_of, frozen
+from facade.market import make_market
+from facade.orders import OrderTable
+from facade.params import asset_rule_rows, params_row
+from facade.signals import place_signals
+from facade.strategies import Orders, Signals, TargetShares, TargetWeights
+from facade.targets import check_targets, place_targets, refuse_short_targets
+from ml4t_kernel.schema import (
+    EVENT_ACTION,
+    EVENT_ORDER,
+    EVENT_SIGNAL,
+    EVENT_STALE,
+    EVENT_TARGET,
+    INTENT,
+    RULES,
+    SIGNAL,
+    IntentAction,
+    Intents,
+    Market,
+    SizeType,
+)
+
+__all__ = ["EncodedInputs", "encode", "params_row"]
+
+SWITCHES = ("stop_loss", "take_profit", "trailing_stop", "break_even", "time_exit", "stop_price", "target_price")
+"""Fields of RULES of which any finite one is a rule to watch."""
+COUNTS = ("dropped_rows", "superseded_rows", "closes_left_out", "scaled_rows", "lifted_weights")
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedInputs:
+    """What the kernel reads, and what is needed to put names back.
+
+    params: (1,) PARAMS. order_ids, tags: label of each row of `intents.orders` (None without orders). rows: (I,) int64
+    row of each in the user's frame. expected_orders: estimate of the orders the run will write, for sizing the tape.
+    counts: dropped_rows (after the last bar), superseded_rows (a later time on the same bar, under align),
+    closes_left_out (targets closed because the symbol was left out), scaled_rows and lifted_weights (by scale=True).
+    """
+
+    market: Market
+    intents: Intents
+    params: np.ndarray
+    counts: dict[str, int]
+    expected_orders: int
+    order_ids: pl.Series | None = None
+    tags: pl.Series | None = None
+    rows: np.ndarray | None = None
+
+
+@dataclass
+class _Draft:
+    """The parts of the intents that a strategy fills; the rest keeps its empty value."""
+
+    n_bars: int
+    n_assets: int
+    weights: np.ndarray = field(init=False)
+    target_bars: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0), np.int32))
+    signals: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0, SIGNAL), SIGNAL))
+    orders: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0, INTENT), INTENT))
+    rules: np.ndarray = field(init=False)
+    asset_rules: np.ndarray = field(init=False)
+    counts: dict[str, int] = field(default_factory=dict)
+    expected_orders: int = 0
+
+    def __post_init__(self) -> None:
+        self.weights = frozen(np.zeros((0, self.n_assets)))
+        self.rules = _no_rules(1)
+        self.asset_rules = np.zeros(self.n_assets, np.int32)
+
+
+def _no_rules(rows: int) -> np.ndarray:
+    rules = np.zeros(rows, RULES)
+    for name in RULES.names or ():
+        rules[name] = np.nan
+    return rules
+
+
+def encode(panel: Any, strategy: Any, config: Config, align: str | None = None) -> EncodedInputs:
+    """The kernel's inputs for a run of `strategy` on `panel` under `config`.
+
+    Parameters
+    ----------
+    align
+        None: timestamps of the strategy are exactly those of prices. "next": the first bar at or after.
+
+    Raises
+    ------
+    StrategyError, ConfigError
+        Naming symbol, date, value and rule. Rows after the last bar are dropped, counted and warned of.
+    """
+    params = params_row(config, panel)
+    draft = _Draft(panel.shape[0], panel.shape[1])
+    _set_asset_rules(draft, config, panel)
+    labels = _encode_strategy(panel, strategy, draft, params, align)
+    market = make_market(panel, config, params)
+    intents = Intents(
+        events=_events(panel.shape[0], market, draft),
+        weights=draft.weights,
+        target_bars=draft.target_bars,
+        signals=draft.signals,
+        orders=draft.orders,
+        rules=frozen(draft.rules, RULES),
+        asset_rules=frozen(draft.asset_rules, np.int32),
+    )
+    counts = {name: draft.counts.get(name, 0) for name in COUNTS}
+    _warn(panel, counts)
+    params.flags.writeable = False
+    return EncodedInputs(market, intents, params, counts, draft.expected_orders, **labels)
+
+
+def _encode_strategy(panel: Any, strategy: Any, draft: _Draft, params: np.ndarray, align: str | None) -> dict[str, Any]:
+    """Fills the draft, and in `params` what the strategy decides; returns the labels of orders, if any."""
+    if isinstance(strategy, Orders):
+        return _encode_orders(panel, strategy.table, draft, params, align)
+    if isinstance(strategy, TargetWeights | TargetShares):
+        _encode_targets(panel, strategy, draft, params, align)
+    elif isinstance(strategy, Signals):
+        _encode_signals(panel, strategy, draft, params, align)
+    else:
+        raise StrategyError(
+            f"strategy must be Orders, TargetWeights, TargetShares or Signals, got {type(strategy).__name__}"
+        )
+    return {}
+
+
+def _warn(panel: Any, counts: dict[str, int]) -> None:
+    sentences = {
+        "dropped_rows": f"rows of the strategy lie after the last bar {panel.timestamps[-1]} and were dropped",
+        "superseded_rows": "rows were superseded by a later one that align moved to the same bar",
+        "scaled_rows": "bars had weights above 1 in sum and were scaled",
+        "lifted_weights": "negative weights were lifted to zero, because allow_short_selling is False",
+    }
+    for name, sentence in sentences.items():
+        if counts[name]:
+            warnings.warn(f"{counts[name]:,} {sentence}", BacktestWarning, stacklevel=4)
+
+
+def _events(n_bars: int, market: Market, draft: _Draft) -> np.ndarray:
+    """(T,) uint8 of EVENT_* bits."""
+    events = np.zeros(n_bars, np.uint8)
+    for bit, bars in (
+        (EVENT_ACTION, market.actions["bar"]),
+        (EVENT_STALE, market.stale["bar"]),
+        (EVENT_TARGET, draft.target_bars),
+        (EVENT_SIGNAL, draft.signals["bar"]),
+        (EVENT_ORDER, draft.orders["bar"]),
+    ):
+        events[bars] |= np.uint8(bit)
+    return frozen(events, np.uint8)
+
+
+def _set_asset_rules(draft: _Draft, config: Config, panel: Any) -> None:
+    """Rows 1 .. A of the rules, one an asset, when any rule is given per asset."""
+    rows = asset_rule_rows(config, panel)
+    if rows is not None:
+        draft.rules = np.concatenate((_no_rules(1), rows))
+        draft.asset_rules = np.arange(1, panel.shape[1] + 1, dtype=np.int32)
+
+
+def _encode_orders(
+    panel: Any, table: OrderTable, draft: _Draft, params: np.ndarray, align: str | None
+) -> dict[str, Any]:
+    if params["rank_given"][0] and not table.ranked:
+        raise StrategyError("Orders: entry_rank='rank' needs a column 'rank'")
+    bars = bars_of(panel, table.stamps, align, "Orders", table.symbols, table.rows)
+    assets = assets_of(panel, table.symbols, "Orders", table.stamps, table.rows)
+    kept = int(np.searchsorted(bars, panel.shape[0]))
+    orders = table.intents[:kept].copy()
+    orders["bar"], orders["asset"] = bars[:kept], assets[:kept]
+    if not params["rank_given"][0]:
+        orders["rank"] = np.nan  # an order without a rank is cheaper, and nothing reads it
+    _merge_rules(orders, table.rules, draft)
+    carried = draft.rules[orders["rules"]]
+    if len(table.rules) > 1 and any(np.isfinite(carried[name]).any() for name in SWITCHES):
+        params["has_rules"] = 1
+    params["has_children"] = bool((orders["parent"] >= 0).any())
+    draft.orders = frozen(orders, INTENT)
+    draft.counts["dropped_rows"] = len(bars) - kept
+    draft.expected_orders = int((orders["action"] != IntentAction.CANCEL).sum())
+    return {"order_ids": table.ids[:kept], "tags": table.tags[:kept], "rows": table.rows[:kept]}
+
+
+def _merge_rules(orders: np.ndarray, carried: np.ndarray, draft: _Draft) -> None:
+    """Rules of the orders after those per asset, which fill what an order leaves open. `orders` changes in place."""
+    own = np.flatnonzero(orders["rules"] > 0)
+    assets = orders["asset"]
+    rows = carried[orders["rules"][own]]
+    defaults = draft.rules[draft.asset_rules[assets[own]]]
+    for name in RULES.names or ():
+        rows[name] = np.where(np.isnan(rows[name]), defaults[name], rows[name])
+    orders["rules"] = draft.asset_rules[assets]
+    orders["rules"][own] = len(draft.rules) + np.arange(len(own), dtype=np.int32)
+    draft.rules = np.concatenate((draft.rules, rows))
+
+
+def _encode_targets(
+    panel: Any, strategy: TargetWeights | TargetShares, draft: _Draft, params: np.ndarray, align: str | None
+) -> None:
+    what = type(strategy).__name__
+    params["has_batch"] = 1
+    rows = place_targets(panel, strategy.given, align, what)
+    allow_short = bool(params["allow_short"][0])
+    if isinstance(strategy, TargetWeights):
+        rows = check_targets(panel, rows, allow_short, strategy.scale, what)
+        params["min_weight_change"] = strategy.min_weight_change
+    else:
+        params["targets_are_shares"] = 1
+        if not allow_short:
+            refuse_short_targets(panel, rows, what, "")
+    if strategy.min_notional is not None:
+        params["min_notional"] = strategy.min_notional
+    draft.weights, draft.target_bars, draft.counts = rows.weights, frozen(rows.bars, np.int32), rows.counts
+    wanted = int(np.count_nonzero(rows.weights))
+    draft.expected_orders = min(rows.weights.size, 2 * wanted)
+
+
+def _encode_signals(panel: Any, strategy: Signals, draft: _Draft, params: np.ndarray, align: str | None) -> None:
+    if params["rank_given"][0] and strategy.ranks is None:
+        raise StrategyError("Signals: entry_rank='rank' needs rank")
+    signals, draft.counts = place_signals(panel, strategy.flags, strategy.sizes, strategy.ranks, align)
+    draft.signals = frozen(signals, SIGNAL)
+    draft.expected_orders = len(signals)
+    params["size_type"] = SizeType[strategy.size_type.upper()]
+    params["has_batch"] = params["size_type"][0] >= SizeType.TARGET_SHARES
+    params["accumulate"] = strategy.accumulate
+    if isinstance(strategy.sizes, float):
+        params["signal_size"] = strategy.sizes

@@ -1,0 +1,160 @@
+"""Allocation, reset and growth of the book and the tape; the entries that Python calls."""
+
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from . import schema
+from .jit import INTERPRETED, entry
+from .loop import advance as _advance
+from .schema import Book, Intents, Market, Tape
+
+_ROWS = dict(
+    orders=schema.ORDER,
+    details=schema.DETAIL,
+    fills=schema.FILL,
+    trades=schema.TRADE,
+    equity=schema.EQUITY,
+    ambiguous=schema.AMBIGUOUS,
+    booked=schema.BOOKED,
+)
+
+
+def records(array: np.ndarray) -> np.ndarray:
+    """Structured rows as the kernel reads them: attribute access needs a recarray when nothing is compiled."""
+    return array.view(np.recarray) if INTERPRETED and array.dtype.names else array
+
+
+def plain(array: np.ndarray) -> np.ndarray:
+    return np.asarray(array).view(np.ndarray)
+
+
+def new_book(assets: int, intents: int, orders: int) -> Book:
+    """A book for `assets` assets, `intents` order intents and queues of `orders` rows; call `reset` before use."""
+    rows = max(orders, 2 * assets) + 64
+    return Book(
+        records(np.zeros(1, schema.STATE)),
+        records(np.zeros(assets, schema.POSITION)),
+        records(np.zeros(assets, schema.QUEUE)),
+        records(np.zeros(1, schema.WORK)),
+        *(np.zeros(assets, np.int32) for _ in range(4)),
+        np.zeros(intents, np.int32),
+        *(np.zeros(rows, np.int32) for _ in range(3)),
+        *(np.zeros(rows, np.float64) for _ in range(2)),
+    )
+
+
+def reset(book: Book, tape: Tape, params: np.ndarray) -> None:
+    """Make the account new: cash, no positions, no orders; modifies book and row 0 of the details in place."""
+    for rows in (book.state, book.positions, book.queues, book.work):
+        rows.view(np.uint8)[:] = 0
+    cash = float(params["initial_cash"][0])
+    for name in ("cash", "equity", "previous_equity", "peak"):
+        book.state[name] = cash
+    for name in ("stop_order", "target_order", "working", "closing", "walk_bar", "budget_bar", "goal_met_bar"):
+        book.positions[name] = -1
+    for name in ("stop_price", "target_price"):
+        book.positions[name] = np.nan
+    book.positions["ambiguous_bar"] = -1
+    book.placed[:] = -1
+    book.state["details"] = 1
+    row = tape.details[:1].view(np.uint8)
+    row[:] = 0
+    for name, value in (("rank", np.inf), ("order", -1), ("expiry", schema.NEVER), ("group", -1), ("met_bar", -1)):
+        tape.details[name][0] = value
+    tape.details["born_bar"][0] = -1
+
+
+def new_tape(bars: int, rows: dict[str, int]) -> Tape:
+    """An untouched tape (np.empty: pages cost only when written); rows: capacity by field name, equity excepted."""
+    sizes = {**rows, "equity": bars}
+    return Tape(*(records(np.empty(max(1, sizes[name]), dtype)) for name, dtype in _ROWS.items()))
+
+
+def grown(array: np.ndarray, rows: int, filled: int) -> np.ndarray:
+    """A copy with more rows, the filled ones kept."""
+    larger = records(np.empty(rows, array.dtype))
+    larger[:filled] = array[:filled]
+    return larger
+
+
+def grow(book: Book, tape: Tape) -> tuple[Book, Tape]:
+    """Twice the rows of every tape and queue that is more than half full (all when none is)."""
+    state = book.state[0]
+    filled = {name: int(state[name]) for name in ("orders", "details", "fills", "trades", "ambiguous", "booked")}
+    fields = {
+        name: grown(array, 2 * len(array) + 64, filled[name]) if name in filled else array
+        for name, array in tape._asdict().items()
+    }
+    queues = {
+        name: np.zeros(2 * len(getattr(book, name)) + 64, getattr(book, name).dtype)
+        for name in ("queue", "exits", "entries", "key_rank", "amounts")
+    }
+    return book._replace(**queues), Tape(**fields)
+
+
+# Entries -------------------------------------------------------------------------------------------------------------
+
+
+def _array(dtype: Any, ndim: int = 1, readonly: bool = False) -> types.Array:
+    return types.Array(numba.from_dtype(np.dtype(dtype)), ndim, "C", readonly=readonly)
+
+
+def _bundle(kind: Any, *members: types.Type) -> types.Type:
+    return types.BaseTuple.from_types(members, kind)
+
+
+MARKET_TYPE = _bundle(
+    Market,
+    *(_array("f8", 2, True) for _ in range(8)),
+    _array("i4", 1, True),
+    *(_array(schema.ACTION, 1, True) for _ in range(2)),
+)
+INTENTS_TYPE = _bundle(
+    Intents,
+    _array("u1", 1, True),
+    _array("f8", 2, True),
+    _array("i4", 1, True),
+    *(_array(dtype, 1, True) for dtype in (schema.SIGNAL, schema.INTENT, schema.RULES)),
+    _array("i4", 1, True),
+)
+BOOK_TYPE = _bundle(
+    Book,
+    *(_array(dtype) for dtype in (schema.STATE, schema.POSITION, schema.QUEUE, schema.WORK)),
+    *(_array("i4") for _ in range(8)),
+    *(_array("f8") for _ in range(2)),
+)
+TAPE_TYPE = _bundle(Tape, *(_array(dtype) for dtype in _ROWS.values()))
+PARAMS_TYPE = _array(schema.PARAMS, 1, True)
+STRATEGY_TYPE = types.void(types.int64, MARKET_TYPE, BOOK_TYPE, TAPE_TYPE)
+ADVANCE_TYPE = types.int64(
+    MARKET_TYPE,
+    INTENTS_TYPE,
+    PARAMS_TYPE,
+    BOOK_TYPE,
+    TAPE_TYPE,
+    types.int64,
+    types.int64,
+    types.FunctionType(STRATEGY_TYPE),
+)
+
+
+def _no_strategy(t: int, market: Market, book: Book, tape: Tape) -> None:
+    """What stands in the slot of a run without a compiled strategy; params.has_strategy 0 skips it."""
+
+
+@cache
+def no_strategy() -> Any:
+    """The strategy that decides nothing."""
+    if INTERPRETED:
+        return _no_strategy
+    return entry(STRATEGY_TYPE, _no_strategy)
+
+
+@cache
+def advance() -> Any:
+    """The compiled `loop.advance`: compiled or loaded from the cache at the first call, kept for the process."""
+    return entry(ADVANCE_TYPE, _advance)

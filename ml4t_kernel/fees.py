@@ -1,0 +1,60 @@
+"""Commission of an order on its cumulative quantity and notional; a slice pays the difference (clause 7.3)."""
+
+from .jit import leaf, routine
+
+
+@routine
+def tiered(notional, params):
+    """Marginal tiers: rate i applies to the part of the order's notional above from i."""
+    total = 0.0
+    for i in range(params.tiers):
+        start = params.tier_from[i]
+        if notional <= start:
+            break
+        end = params.tier_from[i + 1] if i + 1 < params.tiers else notional
+        total += (min(notional, end) - start) * params.tier_rate[i]
+    return total
+
+
+@leaf
+def sell_tax(quantity, price, w, params):
+    return params.sell_tax_rate * quantity * price if w.want < 0.0 else 0.0
+
+
+@leaf
+def raw_slice(quantity, price, w, o, d, params):
+    """Commission of a slice of `quantity` unsigned shares before minimum and maximum."""
+    value = quantity * price
+    if params.tiers > 0:
+        fee = tiered(d.notional + value, params) - tiered(d.notional, params)
+    else:
+        fee = value * (params.maker_rate if w.passive else params.commission_rate)
+    fee += params.commission_per_share * quantity
+    if o.filled == 0.0:
+        fee += params.commission_per_trade
+    return fee
+
+
+@leaf
+def clamp(raw, params):
+    """One minimum and one maximum per order."""
+    if params.commission_minimum > 0.0:
+        raw = max(raw, params.commission_minimum)
+    return min(raw, params.commission_maximum)
+
+
+@routine
+def nonlinear_commission(quantity, price, w, o, d, params):
+    """What a slice adds to the order's commission, minimum and maximum taken on the order's total."""
+    return clamp(d.raw_fee + raw_slice(quantity, price, w, o, d, params), params) - d.fee
+
+
+@leaf
+def slice_fee(quantity, price, w, o, d, params):
+    """What a slice pays: commission and the tax on sells."""
+    if params.linear_costs:
+        rate = params.maker_rate if w.passive else params.commission_rate
+        fee = quantity * price * rate + params.commission_per_share * quantity
+    else:
+        fee = nonlinear_commission(quantity, price, w, o, d, params)
+    return fee + sell_tax(quantity, price, w, params)

@@ -1,0 +1,151 @@
+"""One-cancels-other groups and brackets: what a fill or a trigger does to the orders tied to it (clause 2.4)."""
+
+from .jit import phase, routine
+from .orders import CANCELLED, LIVE, chain, end_order, expiry_bar, is_open, write_order
+from .prices import floor_to_lot
+from .schema import AT_CLOSE, AT_OPEN, IOC, Origin, Reason
+
+CHILD, TIME_EXIT, STOP_LOSS = int(Origin.CHILD), int(Origin.TIME_EXIT), int(Origin.STOP_LOSS)
+R_GROUP, R_FLAT = int(Reason.GROUP), int(Reason.FLAT)
+
+
+@routine
+def cancel_parent(d, t, book, tape):
+    """The first fill or trigger of a child ends what is left of its parent."""
+    if d.parent > 0:
+        k = tape.details[d.parent].order
+        if k >= 0 and is_open(tape.orders[k]):
+            end_order(k, CANCELLED, R_GROUP, t, book, tape)
+
+
+@routine
+def scale_order(k, share, t, params, book, tape):
+    """A sibling keeps its part that was not filled; a reduce-only one at least what the position still holds."""
+    o = tape.orders[k]
+    left = abs(o.left) * (1.0 - share)
+    if o.reduce_only:
+        left = max(left, min(abs(o.left), abs(book.positions[o.asset].shares)))
+    left = floor_to_lot(left, params.lot)
+    if left <= 1e-9 * abs(o.requested):
+        end_order(k, CANCELLED, R_GROUP, t, book, tape)
+    elif left < abs(o.left):
+        o.reason = R_GROUP
+        o.left = left if o.left > 0.0 else -left
+
+
+@routine
+def scale_group(k, share, t, params, book, tape):
+    """After a fill of `share` of order k's rest; share 1 with cancel: a trigger takes the others out at once."""
+    s = book.state[0]
+    o = tape.orders[k]
+    d = tape.details[o.detail]
+    cancel_parent(d, t, book, tape)
+    if d.group == -1:
+        return
+    i = book.queues[o.asset].head
+    while i > 0:
+        other = tape.details[i]
+        i = other.next
+        if other.group == d.group and other.order != k and is_open(tape.orders[other.order]):
+            scale_order(other.order, share, t, params, book, tape)
+    for j in range(s.fresh, s.orders):
+        other_order = tape.orders[j]
+        if j != k and is_open(other_order) and other_order.detail > 0 and other_order.chained == 0:
+            if tape.details[other_order.detail].group == d.group:
+                scale_order(j, share, t, params, book, tape)
+
+
+@routine
+def cancel_group(k, t, book, tape):
+    """A triggered stop takes the other members and its parent's rest out at once."""
+    s = book.state[0]
+    o = tape.orders[k]
+    d = tape.details[o.detail]
+    cancel_parent(d, t, book, tape)
+    if d.group == -1:
+        return
+    i = book.queues[o.asset].head
+    while i > 0:
+        other = tape.details[i]
+        i = other.next
+        if other.group == d.group and other.order != k and is_open(tape.orders[other.order]):
+            end_order(other.order, CANCELLED, R_GROUP, t, book, tape)
+    for j in range(s.fresh, s.orders):
+        other_order = tape.orders[j]
+        if j != k and is_open(other_order) and other_order.detail > 0 and other_order.chained == 0:
+            if tape.details[other_order.detail].group == d.group:
+                end_order(j, CANCELLED, R_GROUP, t, book, tape)
+
+
+@routine
+def bear_child(i, quantity, price, inside, t, session_end, book, tape):
+    """The parent's first opening fill makes the child a live order."""
+    s = book.state[0]
+    d = tape.details[i]
+    parent = tape.orders[tape.details[d.parent].order]
+    k = s.orders
+    s.orders += 1
+    s.live += 1
+    s.dormant -= 1
+    o = tape.orders[k]
+    write_order(o, t, parent.asset, quantity, d.kind, CHILD)
+    o.status = LIVE
+    o.detail = i
+    o.reduce_only = 1
+    o.time_in_force = d.time_in_force
+    d.dormant = 0
+    d.order = k
+    d.reduce_only = 1
+    d.mark = price
+    d.arrival = book.work[0].level
+    d.born_bar = t
+    d.born_inside = inside
+    d.born_side = book.work[0].born_side
+    s.born_inside += inside
+    d.expiry = expiry_bar(t, d, session_end)
+    if d.intent >= 0:
+        book.placed[d.intent] = k
+    chain(k, book, tape)
+    s.close_only += o.time_in_force == AT_CLOSE
+    s.open_only += o.time_in_force == IOC or o.time_in_force == AT_OPEN
+
+
+@routine
+def serve_children(k, price, inside, t, market, book, tape):
+    """After an opening fill of parent k: its children are live for what it has opened so far."""
+    o = tape.orders[k]
+    parent = tape.details[o.detail]
+    side = 1.0 if o.requested < 0.0 else -1.0
+    i = parent.first_child
+    while i > 0:
+        d = tape.details[i]
+        quantity = side * min(d.quantity, parent.opened)
+        if d.dormant:
+            bear_child(i, quantity, price, inside, t, market.session_end[t], book, tape)
+        elif d.order >= 0:
+            child = tape.orders[d.order]
+            if is_open(child):
+                child.left += quantity - child.requested
+                child.requested = quantity
+        i = d.next_sibling
+
+
+@routine
+def release_flat(a, t, book, tape):
+    """The position is flat: its rule orders and children end, and the rest of a parent whose children were born."""
+    p = book.positions[a]
+    i = book.queues[a].head
+    while i > 0:
+        d = tape.details[i]
+        i = d.next
+        o = tape.orders[d.order]
+        if is_open(o) and (o.origin == CHILD or (o.origin >= STOP_LOSS and o.origin <= TIME_EXIT)):
+            end_order(d.order, CANCELLED, R_FLAT, t, book, tape)
+            if d.parent > 0:
+                k = tape.details[d.parent].order
+                if k >= 0 and is_open(tape.orders[k]):
+                    end_order(k, CANCELLED, R_FLAT, t, book, tape)
+    if p.stop_order >= 0 and is_open(tape.orders[p.stop_order]):
+        end_order(p.stop_order, CANCELLED, R_FLAT, t, book, tape)
+    p.stop_order = -1
+    p.target_order = -1

@@ -1,0 +1,192 @@
+"""How the kernel is compiled, and the on-disk cache that belongs to it alone.
+
+`leaf` is called once an order: records and scalars only, forced inline. `phase` runs once a bar: bundles allowed, forced
+inline. `routine` is what is large, rare, or called from several places: compiled once, never inlined by force. None of
+the three has a wrapper, so none may be called from Python when compiled (it would crash): tests call
+`njit(leaf.py_func)`. `entry` makes the only functions that Python calls.
+
+Numba neither sees edits in an imported module nor its own compile flags, so entries carry a cache of our own, keyed by a
+digest of every kernel source, the versions that shape machine code and the flags. `_nrt=False` removes Numba's reference
+counting (it cost a factor of 20 in the fill loops) and turns any allocation inside the kernel into a compile error.
+"""
+
+import hashlib
+import os
+import pickle
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+import numpy
+from numba import njit
+from numba.core import config
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+SOURCES = Path(__file__).parent
+OPTIONS: dict[str, Any] = dict(nogil=True, error_model="numpy", _nrt=False)
+INTERPRETED = bool(config.DISABLE_JIT)
+
+
+
+class _NoEnvironment:
+    """A code generator for functions that have no machine code yet, so no place for an environment."""
+
+    def __init__(self, codegen: Any) -> None:
+        self._inner = codegen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def set_env(self, env_name: str, env: Any) -> None:
+        pass
+
+
+class _InnerLibrary(JITCodeLibrary):
+    """Code of an inner function: linked into its entry, never optimised or turned into machine code on its own."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        pass
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        return 0
+
+    @property
+    def codegen(self) -> Any:
+        return _NoEnvironment(self._codegen)
+
+
+class _InnerCompiler(Compiler):
+    """Lowers a function into an `_InnerLibrary`; its entry point does not exist."""
+
+    def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
+        library = _InnerLibrary(targetctx.codegen(), "ml4t_kernel_inner")
+        library.enable_object_caching()
+        super().__init__(typingctx, targetctx, library, *rest)
+
+
+# By default Numba optimises every function with all that it calls and makes machine code of it, at each level of calls:
+# the same code a dozen times over. Measured on this kernel: 300 s that way.
+INNER: dict[str, Any] = dict(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_InnerCompiler, **OPTIONS)
+leaf = njit(forceinline=True, **INNER)
+phase = njit(forceinline=True, **INNER)
+routine = njit(**INNER)
+
+
+def source_digest() -> str:
+    """Digest of all that decides the machine code: kernel sources, compiler versions, flags."""
+    build = (numba.__version__, llvmlite.__version__, numpy.__version__, config.BOUNDSCHECK, int(config.OPT))
+    digest = hashlib.sha256(repr((build, config.DEBUGINFO_DEFAULT)).encode())
+    for source in sorted(SOURCES.rglob("*.py")):
+        digest.update(source.relative_to(SOURCES).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+DIGEST = source_digest()
+
+
+def _cache_roots() -> Iterator[Path]:
+    """Folders to try, first writable wins."""
+    if explicit := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(explicit)
+    yield SOURCES / "__pycache__"
+    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ml4t-kernel"
+    # A private folder: a name in the shared temporary folder that somebody else made is refused by _is_private.
+    yield Path(tempfile.gettempdir()) / f"ml4t-kernel-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+def _is_private(folder: Path) -> bool:
+    """True if nobody else can put files there: cache files are pickles, and a foreign pickle is foreign code."""
+    if not hasattr(os, "getuid"):
+        return True
+    info = folder.stat()
+    return info.st_uid in (os.getuid(), 0) and not info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+class _Locator(_CacheLocator):
+    def __init__(self, root: Path) -> None:
+        self._path = str(root / f"ml4t_kernel-{DIGEST}")
+
+    def get_cache_path(self) -> str:
+        return self._path
+
+    def get_source_stamp(self) -> str:
+        return DIGEST
+
+    def get_disambiguator(self) -> str:
+        return "kernel"
+
+
+def cache_locator() -> _Locator | None:
+    """Locator of the first folder that is writable and private; None: compile without a cache."""
+    for root in _cache_roots():
+        try:
+            locator = _Locator(root)
+            path = Path(locator.get_cache_path())
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _is_private(path):
+                with tempfile.TemporaryFile(dir=path):
+                    return locator
+        except (OSError, RuntimeError):  # RuntimeError: no home folder
+            continue
+    return None
+
+
+class _Impl(CompileResultCacheImpl):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        # Not super().__init__: NUMBA_CACHE_LOCATOR_CLASSES would replace our locator.
+        self._lineno, self._locator = function.__code__.co_firstlineno, cache_locator()
+        name = f"{function.__module__}.{function.__qualname__}"
+        self._filename_base = self.get_filename_base(name, getattr(sys, "abiflags", ""))
+
+
+class KernelCache(FunctionCache):
+    """A cache that costs a compile when it fails, never an error."""
+
+    _impl_class = _Impl
+
+    def load_overload(self, sig: Any, context: Any) -> Any:
+        try:
+            return super().load_overload(sig, context)
+        except Exception:  # truncated, unreadable or foreign: compile
+            return self._drop()
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except (OSError, EOFError, pickle.PickleError):
+            self._drop()
+
+    def _drop(self) -> None:
+        try:
+            self.flush()
+        except OSError:
+            pass
+
+
+def entry(signature: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` for one explicit signature, or load it from the cache; call it at first use, never at import.
+
+    The result refuses arrays of another layout, dtype or writeability with a TypeError instead of compiling anew.
+    """
+    compiled = njit(**OPTIONS)(function)
+    if INTERPRETED:
+        return compiled
+    if cache_locator() is not None:
+        compiled._cache = KernelCache(function)
+    compiled.compile(signature)
+    compiled.disable_compile()
+    return compiled

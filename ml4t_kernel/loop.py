@@ -1,0 +1,290 @@
+"""The causal loop: what happens in a bar, in the order of the contract. Phase calls only."""
+
+from .actions import apply_actions, book_without_order, remove_stale
+from .auction import CLOSE, DECISION, OPEN, serve_auction
+from .inside import fill_inside_bar
+from .intents import take_intents
+from .jit import phase, routine
+from .marks import (
+    is_idle,
+    is_quiet,
+    raise_trailing_orders,
+    record_equity,
+    record_idle,
+    revalue,
+    unlist_closed,
+    unlist_idle_queues,
+    value_positions,
+    walk_quiet,
+)
+from .orders import activate, cancel_chain, count_phase_orders, expire_chain, expire_phase, remake_band
+from .risk import decide_time_exits
+from .schema import (
+    EVENT_ACTION,
+    EVENT_ORDER,
+    EVENT_SIGNAL,
+    EVENT_STALE,
+    EVENT_TARGET,
+    Origin,
+    Reason,
+    RunStatus,
+)
+from .sizing import size_signals, size_targets
+
+GROW = int(RunStatus.GROW)
+R_BANKRUPT, O_BANKRUPTCY = int(Reason.BANKRUPT), int(Origin.BANKRUPTCY)
+
+
+# Room for the worst bar ----------------------------------------------------------------------------------------------
+
+
+@phase
+def decisions_of(t, market, intents, book):
+    """How many orders the decisions of bar t can make."""
+    s = book.state[0]
+    event = intents.events[t]
+    new = 0
+    if event & EVENT_TARGET:
+        new += market.close.shape[1]
+    if event & EVENT_SIGNAL:
+        i = s.signal
+        while i < intents.signals.shape[0] and intents.signals[i].bar <= t:
+            i += 1
+        new += 2 * (i - s.signal)
+    if event & EVENT_ORDER:
+        i = s.intent
+        while i < intents.orders.shape[0] and intents.orders[i].bar <= t:
+            i += 1
+        new += 2 * (i - s.intent)
+    return new
+
+
+@phase
+def has_room(t, market, intents, params, book, tape):
+    """True if every row that bar t can write fits: each order alive, unborn or decided may fill two legs and open a
+    position whose rules fire; each position may fire a rule at the open, inside and at the close."""
+    s = book.state[0]
+    new = 0
+    if intents.events[t] & (EVENT_TARGET | EVENT_SIGNAL | EVENT_ORDER):
+        new = decisions_of(t, market, intents, book)
+    busy = s.live + s.dormant + new
+    births = 2 * busy + 3 * s.held if params.has_rules else new + s.dormant
+    fills = 2 * busy + births + s.held
+    if intents.events[t] & (EVENT_ACTION | EVENT_STALE):
+        fills += 2 * (market.actions.shape[0] - s.action) + market.stale.shape[0] - s.stale
+        if s.booked + market.actions.shape[0] - s.action + market.stale.shape[0] - s.stale > tape.booked.shape[0]:
+            return False
+    if s.orders + births > tape.orders.shape[0] or s.details + births + busy > tape.details.shape[0]:
+        return False
+    if busy + s.orders - s.fresh > book.queue.shape[0]:
+        return False
+    if params.record and (s.fills + fills > tape.fills.shape[0] or s.trades + fills > tape.trades.shape[0]):
+        return False
+    return s.ambiguous + 3 * (s.held + s.waiting + 1) <= tape.ambiguous.shape[0]
+
+
+# Phases --------------------------------------------------------------------------------------------------------------
+
+
+@routine
+def wake_chains(t, book, tape):
+    """1.6, and the wake bands of chains that changed."""
+    s = book.state[0]
+    unlist_idle_queues(book)
+    for j in range(s.waiting):
+        a = book.waiting[j]
+        q = book.queues[a]
+        if q.dirty:
+            remake_band(a, book, tape)
+        if q.expiry <= t:
+            expire_chain(a, t, book, tape)
+
+
+@routine
+def value_shorts_at_open(t, market, book):
+    """Value of all shorts at the open, last marks where there is no bar (6.2)."""
+    s = book.state[0]
+    total = 0.0
+    for i in range(s.held):
+        p = book.positions[book.held[i]]
+        if p.shares < 0.0:
+            price = market.open[t, book.held[i]]
+            total -= p.shares * (price if price == price else p.last)
+    s.short_value = total
+
+
+@routine
+def value_shorts_at_close(t, market, book):
+    s = book.state[0]
+    total = 0.0
+    for i in range(s.held):
+        p = book.positions[book.held[i]]
+        if p.shares < 0.0:
+            price = market.close[t, book.held[i]]
+            total -= p.shares * (price if price == price else p.last)
+    s.short_value = total
+
+
+@phase
+def fill_at_open(t, market, intents, params, book, tape):
+    """Clause 2."""
+    s = book.state[0]
+    if s.special:
+        activate(t, market, book, tape)
+    if params.allow_short:
+        value_shorts_at_open(t, market, book)
+    serve_auction(t, OPEN, market, intents, params, book, tape)
+    if s.open_only > 0:
+        expire_phase(False, t, market, book, tape)
+        count_phase_orders(book, tape)
+
+
+@routine
+def fill_at_close(t, market, intents, params, book, tape):
+    """4.1, 4.2."""
+    s = book.state[0]
+    if s.close_only > 0:
+        if params.allow_short:
+            value_shorts_at_close(t, market, book)
+        serve_auction(t, CLOSE, market, intents, params, book, tape)
+        expire_phase(True, t, market, book, tape)
+        count_phase_orders(book, tape)
+
+
+@routine
+def liquidate_bankrupt(t, market, params, book, tape):
+    """4.5: equity is gone: everything closed at marks with costs, no cap; nothing is decided ever after."""
+    s = book.state[0]
+    s.frozen = 1
+    for i in range(s.held):
+        a = book.held[i]
+        p = book.positions[a]
+        if p.shares != 0.0:
+            close_at_mark(t, a, market, params, book, tape)
+    for j in range(book.queues.shape[0]):
+        cancel_chain(j, R_BANKRUPT, t, book, tape)
+
+
+@routine
+def close_at_mark(t, a, market, params, book, tape):
+    """One position of a bankrupt account at its mark, with spread, slippage and commission."""
+    s = book.state[0]
+    p = book.positions[a]
+    spread = params.half_spread
+    if params.spread_mode == 1:
+        spread = market.half_spread[0, a]
+    elif params.spread_mode == 2:
+        spread = market.half_spread[t, a]
+    if spread != spread:
+        spread = 0.0
+    rate = spread + params.slippage_rate
+    if p.shares > 0.0:
+        price = max(0.0, p.last * (1.0 - rate) - params.slippage_fixed)
+    else:
+        price = p.last * (1.0 + rate) + params.slippage_fixed
+    book_without_order(t, a, -p.shares, price, O_BANKRUPTCY, params, book, tape)
+    s.equity = s.cash
+
+
+@routine
+def settle_close(t, market, intents, params, book, tape):
+    """4.5: bankruptcy, stale assets, rules that decide at the close."""
+    s = book.state[0]
+    if s.equity <= 0.0 and s.held > 0:
+        liquidate_bankrupt(t, market, params, book, tape)
+    if intents.events[t] & EVENT_STALE:
+        remove_stale(t, market, params, book, tape)
+    if params.has_rules and not s.frozen:
+        decide_time_exits(t, book, tape)
+    if s.unlist:
+        unlist_closed(book)
+        revalue(t, market, book)
+
+
+@phase
+def decide(t, market, intents, params, book, tape, strategy):
+    """4.6."""
+    event = intents.events[t]
+    if event & EVENT_TARGET:
+        size_targets(t, market, intents, params, book, tape)
+    if event & EVENT_SIGNAL:
+        size_signals(t, market, intents, params, book, tape)
+    if event & EVENT_ORDER:
+        take_intents(t, market, intents, params, book, tape)
+    if params.has_strategy:
+        strategy(t, market, book, tape)
+
+
+@routine
+def fill_at_deciding_close(t, market, intents, params, book, tape):
+    """4.7."""
+    s = book.state[0]
+    if s.orders > s.fresh:
+        if params.allow_short:
+            value_shorts_at_close(t, market, book)
+        serve_auction(t, DECISION, market, intents, params, book, tape)
+        if s.unlist:
+            unlist_closed(book)
+        revalue(t, market, book)
+
+
+@phase
+def bar(t, market, intents, params, book, tape, strategy):
+    """One bar."""
+    s = book.state[0]
+    event = intents.events[t]
+    if event & EVENT_ACTION:
+        apply_actions(t, market, params, book, tape)  # 1.1, 1.4
+        if s.unlist:
+            unlist_closed(book)
+    if s.waiting > 0:
+        wake_chains(t, book, tape)  # 1.6
+    if s.orders > s.fresh or s.waiting > 0 or (params.has_rules and s.held > 0):
+        fill_at_open(t, market, intents, params, book, tape)  # 1.7, 2
+        if s.waiting > 0 or params.has_rules:
+            fill_inside_bar(t, market, intents, params, book, tape)  # 3
+        fill_at_close(t, market, intents, params, book, tape)  # 4.1, 4.2
+    if s.unlist:
+        unlist_closed(book)
+    value_positions(t, market, params, book)  # 4.3, 4.4
+    if s.waiting > 0:
+        raise_trailing_orders(t, market, book, tape)
+    settle_close(t, market, intents, params, book, tape)  # 4.5
+    if event != 0 or params.has_strategy:
+        if not s.frozen:
+            decide(t, market, intents, params, book, tape, strategy)  # 4.6
+    if params.same_bar and not s.frozen:
+        fill_at_deciding_close(t, market, intents, params, book, tape)  # 4.7
+    record_equity(t, params, book, tape)  # 4.8
+
+
+@phase
+def walk(start, stop, market, intents, params, book, tape, strategy):
+    """Bars start .. stop - 1; returns the first bar not done. Before a bar is touched its worst case must fit."""
+    s = book.state[0]
+    t = start
+    while t < stop:
+        if is_idle(t, params, intents, book):
+            t = record_idle(t, stop, intents, params, book, tape)
+            continue
+        if is_quiet(params, book):
+            t = walk_quiet(t, stop, market, intents, params, book, tape)
+            if t == stop:
+                break
+        if not has_room(t, market, intents, params, book, tape):
+            s.status = GROW
+            return t
+        bar(t, market, intents, params, book, tape, strategy)
+        t += 1
+        s.bar = t
+    s.status = 0
+    s.bar = t
+    return t
+
+
+def advance(market, intents, params_rows, book, tape, start, stop, strategy):
+    """Run bars start .. stop - 1 of the account in `book`, writing to `tape` (both in place).
+
+    Returns the first bar not run: `stop`, or less with state.status GROW when a tape or queue has to grow first.
+    """
+    return walk(start, stop, market, intents, params_rows[0], book, tape, strategy)

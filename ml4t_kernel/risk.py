@@ -1,0 +1,171 @@
+"""Position rules become orders: the birth of a rule order, at the open, inside the bar and at the close (5.1, 5.2)."""
+
+from .fills import at_price, budgeted, fill_at_turn, fill_once, look_up, pull_trigger
+from .jit import phase, routine
+from .levels import TAKE_PROFIT, goal_hit, set_levels, stop_hit
+from .orders import CANCELLED, LIVE, act_level, chain, detail_of, end_order, is_open, write_order
+from .prices import meets_limit, reaches, worst_price
+from .schema import LIMIT, MARKET, STOP, TRAILING_STOP, Origin, Reason
+from .sorting import sort_rows
+
+R_GROUP = int(Reason.GROUP)
+TIME_EXIT = int(Origin.TIME_EXIT)
+
+
+@phase
+def stop_is_idle(p, tape):
+    """No stop or time exit of the position lives."""
+    if p.stop_order >= 0 and not is_open(tape.orders[p.stop_order]):
+        p.stop_order = -1
+    return p.stop_order < 0
+
+
+@phase
+def target_is_idle(p, tape):
+    if p.target_order >= 0 and not is_open(tape.orders[p.target_order]):
+        p.target_order = -1
+    return p.target_order < 0
+
+
+@routine
+def new_rule_order(t, a, kind, origin, book, tape):
+    """A reduce-only order for the whole position; returns its row."""
+    s = book.state[0]
+    k = s.orders
+    s.orders += 1
+    s.live += 1
+    o = tape.orders[k]
+    write_order(o, t, a, -book.positions[a].shares, kind, origin)
+    o.reduce_only = 1
+    return k
+
+
+@routine
+def drop_target(a, t, book, tape):
+    """A stop or time exit takes the rest of the take profit out."""
+    p = book.positions[a]
+    if p.target_order >= 0 and is_open(tape.orders[p.target_order]):
+        end_order(p.target_order, CANCELLED, R_GROUP, t, book, tape)
+    p.target_order = -1
+
+
+@routine
+def fire_stop(t, a, level, market, intents, params, book, tape):
+    """The stop in force is met at `level`: one order for the whole position; what the cap leaves goes at the next opens."""
+    w = book.work[0]
+    p = book.positions[a]
+    k = new_rule_order(t, a, STOP, p.stop_origin, book, tape)
+    o = tape.orders[k]
+    o.status = LIVE
+    p.stop_order = k
+    drop_target(a, t, book, tape)
+    at_price(level, worst_price(o.left), 0, 1, w)
+    w.entry = 0
+    fill_once(t, k, o.left, market, intents, params, book, tape)
+    if is_open(o):
+        i = detail_of(k, book, tape)
+        tape.details[i].triggered = 1
+        chain(k, book, tape)
+
+
+@routine
+def fire_target(t, a, level, passive, market, intents, params, book, tape):
+    """The take profit is met: a limit at its level, for what the volume budget allows; its rest waits there."""
+    w = book.work[0]
+    p = book.positions[a]
+    look_up(t, a, w, market, params)
+    if params.needs_volume:
+        if not (budgeted(t, a, abs(p.shares), market, params, book) > 0.0):
+            p.goal_met_bar = t
+            return
+    k = new_rule_order(t, a, LIMIT, TAKE_PROFIT, book, tape)
+    o = tape.orders[k]
+    o.status = LIVE
+    p.target_order = k
+    goal = p.goal
+    at_price(level, goal, passive, 0, w)
+    w.entry = 0
+    fill_once(t, k, o.left, market, intents, params, book, tape)
+    if is_open(o):
+        i = detail_of(k, book, tape)
+        tape.details[i].limit = goal
+        tape.details[i].met_bar = t
+        chain(k, book, tape)
+
+
+@routine
+def rule_at_price(t, a, price, market, intents, params, book, tape):
+    """The position's rules against one price, the open or the price it was born at: stop first, else take profit."""
+    p = book.positions[a]
+    if p.shares == 0.0 or not stop_is_idle(p, tape):
+        return
+    if p.stale_levels:
+        set_levels(p)
+    if stop_hit(price, p):
+        fire_stop(t, a, price, market, intents, params, book, tape)
+    elif target_is_idle(p, tape) and p.goal_met_bar != t and goal_hit(price, p, params):
+        fire_target(t, a, price, 0, market, intents, params, book, tape)
+
+
+@routine
+def exit_by_rules(t, market, intents, params, book, tape):
+    """2.1: the rules of held positions at the open, by asset."""
+    s = book.state[0]
+    hits = 0
+    for i in range(s.held):
+        a = book.held[i]
+        p = book.positions[a]
+        price = market.open[t, a]
+        if p.shares != 0.0 and price == price and (stop_hit(price, p) or goal_hit(price, p, params)):
+            book.inside[hits] = a
+            hits += 1
+    if hits > 1:
+        sort_rows(book.inside, hits)
+    for i in range(hits):
+        a = book.inside[i]
+        book.work[0].mark = market.open[t, a]
+        rule_at_price(t, a, market.open[t, a], market, intents, params, book, tape)
+
+
+@routine
+def serve_passed_levels(t, a, price, market, intents, params, book, tape):
+    """2.1, 3.2: levels already passed when they come alive execute at the price of that moment: children, then rules."""
+    w = book.work[0]
+    i = book.queues[a].head
+    while i > 0:
+        d = tape.details[i]
+        i = d.next
+        k = d.order
+        o = tape.orders[k]
+        if d.born_bar != t or d.met_bar == t or not is_open(o) or o.kind == MARKET:
+            continue
+        side = 1.0 if o.left > 0.0 else -1.0
+        if o.kind != LIMIT and not d.triggered:
+            if not reaches(side, price, act_level(o, d)):
+                continue
+            pull_trigger(t, k, book, tape)
+        if o.kind == STOP or o.kind == TRAILING_STOP:
+            d.met_bar = t
+            at_price(price, worst_price(o.left), 0, 1, w)
+            fill_at_turn(t, k, market, intents, params, book, tape)
+        elif meets_limit(-side, price, d.limit, params.limit_through or w.phase == 1):
+            d.met_bar = t
+            at_price(price, d.limit, 0, 0, w)
+            fill_at_turn(t, k, market, intents, params, book, tape)
+    p = book.positions[a]
+    if params.has_rules and (w.phase != 1 or (p.entry_bar == t and p.born_inside)):
+        rule_at_price(t, a, price, market, intents, params, book, tape)
+
+
+@routine
+def decide_time_exits(t, book, tape):
+    """4.5: a position held for its number of bars leaves by a market order at the next open."""
+    s = book.state[0]
+    for i in range(s.held):
+        a = book.held[i]
+        p = book.positions[a]
+        if p.time_exit > 0 and p.shares != 0.0 and t - p.entry_bar + 1 >= p.time_exit and stop_is_idle(p, tape):
+            drop_target(a, t, book, tape)
+            p.stop_order = new_rule_order(t, a, MARKET, TIME_EXIT, book, tape)
+
+

@@ -1,0 +1,107 @@
+"""The naive reference engine: one page that follows the numbering of the execution contract.
+
+It judges the compiled kernel, shares no line with it, and prefers being plain to being fast.
+"""
+
+from . import actions, decide, fills, ledger, orders, prices, rules, walk
+from .book import new_run
+from .coverage import reached
+
+
+def run(scenario):
+    """Run a scenario (plain data) and return the outcome (plain data)."""
+    account = new_run(scenario)
+    for t in range(account.bars):
+        account.t = t
+        account.active = account.pending()
+        if not account.frozen:
+            run_bar(account)
+        record(account)  # 4.8
+    if account.pending():
+        reached("0.5")
+    return outcome(account)
+
+
+def run_bar(account):
+    """Everything that happens in one bar, in this order."""
+    actions.apply_actions(account)  # 1.1, 1.4
+    orders.expire(account)  # 1.6
+    orders.activate(account)  # 1.7
+    prices.start_budgets(account)  # 6.1
+    fills.fill_at_open(account)  # 2
+    orders.expire_after_open(account)
+    walk.fill_inside_bar(account)  # 3
+    fills.fill_at_close(account)  # 4.1
+    orders.expire_after_close(account)  # 4.2
+    mark(account)  # 4.3
+    rules.move_marks(account)  # 4.4
+    actions.close_bankrupt(account)  # 4.5
+    actions.count_sessions(account)
+    rules.decide_time_exits(account)
+    if not account.frozen:
+        decide.decide(account)  # 4.6
+        if account.config["timing"] == "same_bar_close":
+            fills.fill_at_deciding_close(account)  # 4.7
+
+
+def mark(account):
+    """4.3: last closes, volumes and the equity on them."""
+    for asset in range(account.assets):
+        close = account.price("close", asset)
+        if close is not None:
+            account.last[asset] = close
+            account.volume_before[asset] = account.price("volume", asset)
+            account.closes[asset].append(close)
+    if account.held:
+        reached("4.3")
+    account.equity = ledger.marked_equity(account)
+
+
+def record(account):
+    """4.8: one row a bar, after everything."""
+    account.equity = ledger.marked_equity(account)
+    gross = 0.0
+    for asset in account.held:
+        gross += abs(account.positions[asset].shares) * account.last[asset]
+    account.records.append((account.equity, account.cash, gross, len(account.held)))
+
+
+def order_row(order):
+    """An order as plain data."""
+    return {
+        "asset": order.asset,
+        "bar": order.bar,
+        "end_bar": order.end_bar,
+        "kind": order.kind,
+        "time_in_force": order.time_in_force,
+        "status": order.status,
+        "reason": order.reason,
+        "origin": order.origin,
+        "requested": order.requested,
+        "filled": order.filled,
+        "left": order.left,
+    }
+
+
+def outcome(account):
+    """Everything the run wrote, as plain data."""
+    return {
+        "orders": [order_row(order) for order in account.orders],
+        "fills": account.fills,
+        "trades": account.trades,
+        "equity": [row[0] for row in account.records],
+        "cash": [row[1] for row in account.records],
+        "gross": [row[2] for row in account.records],
+        "positions": [row[3] for row in account.records],
+        "ambiguous": account.ambiguous,
+        "booked": account.booked,
+        "counters": {"conflicts": account.conflicts, "closes_left_out": 0},
+        "final": {
+            "shares": [position.shares for position in account.positions],
+            "avg": [position.average for position in account.positions],
+            "last": account.last,
+            "realised": account.realised,
+            "dividends": account.dividends,
+            "fees": account.fees,
+        },
+    }

@@ -1,0 +1,125 @@
+"""Every clause and pair that the fuzz has to reach, and the impossible pairs with their reason."""
+
+CLAUSES = {
+    "0.2": "an order waits on a bar its asset does not have",
+    "0.5": "something is decided on the last bar and stays pending",
+    "1.1 split": "a split restates a position or an order",
+    "1.1 cash in lieu": "the fraction of a split position is paid out",
+    "1.1 dividend": "a dividend is booked or restates an order",
+    "1.4 delisting": "a declared delisting closes a position or cancels an order",
+    "1.4 stale": "an asset without bars is closed",
+    "1.6": "an order expires before the open",
+    "1.7": "a decided order becomes live",
+    "1.7 ioc": "an immediate-or-cancel order expires",
+    "1.7 at_open": "an at-the-open order expires",
+    "2.1 exit": "an order reduces a position at the open",
+    "2.1 rule": "a position rule fires at the open",
+    "2.1 entry": "an order opens or adds at the open",
+    "2.1 passed": "a level already passed executes at the open that made it",
+    "2.2 cut": "an order is cut to the position",
+    "2.2 cross": "an order is split at zero",
+    "2.2 refused": "a reduce-only order or a short sale meets no position it may reduce",
+    "2.3": "a batch of entries is filled",
+    "2.3 scaled": "a batch is scaled because cash is short",
+    "2.3 shrink": "an entry shrinks to the cash there is",
+    "2.3 reject": "an entry is refused whole for cash",
+    "2.3 rank": "entries are served by rank",
+    "2.4 born": "the children of a bracket become live",
+    "2.4 grow": "a child grows with a later fill of its parent",
+    "2.4 parent": "a child ends the rest of its parent",
+    "2.4 scaled": "a fill scales a sibling of its group",
+    "2.4 ended": "a fill or trigger ends a sibling of its group",
+    "3.0": "a bar is two-sided",
+    "3.1 limit": "a limit fills inside the bar",
+    "3.1 stop": "a stop triggers inside the bar",
+    "3.1 stop_limit at stop": "a stop-limit fills at its stop",
+    "3.1 stop_limit at limit": "a stop-limit fills at its limit because the close proves it",
+    "3.1 stop_limit rests": "a stop-limit triggers inside and rests",
+    "3.1 trailing": "a trailing order or rule acts inside the bar",
+    "3.1 proved": "a trailing exit is taken at the close that proves it",
+    "3.1 lagged": "a trailing exit that the close proves is not taken",
+    "3.2 passed": "a level already passed executes at the price that made it",
+    "3.2 certain": "a level further along is met by a position born inside",
+    "3.2 proved": "a level of a position born inside is met because the close proves it",
+    "3.2 assumed": "an adverse level of a position born inside is assumed",
+    "3.2 unproven": "a level in range of a position born inside is not proven",
+    "3.4": "an entry fills inside the bar",
+    "3.4 order": "assets are walked in another order than by index",
+    "4.1": "an order fills at the close",
+    "4.2": "an at-the-close order expires",
+    "4.3": "a bar is marked with positions",
+    "4.4": "a water mark moves",
+    "4.5 bankruptcy": "an account is closed at or below zero",
+    "4.5 time_exit": "a time exit is decided",
+    "4.6 target": "a target makes an order",
+    "4.6 signal": "a signal makes an order",
+    "4.6 order": "a user order is taken",
+    "4.6 cancel": "a user cancels an order",
+    "4.6 replace": "a user replaces an order",
+    "4.6 conflict": "a long and a short entry on one bar",
+    "4.7": "an order fills at the deciding close",
+    "5.1 stop_loss": "a stop loss fires",
+    "5.1 take_profit": "a take profit fires",
+    "5.1 trailing_stop": "a trailing rule fires",
+    "5.1 break_even": "a break-even stop fires",
+    "5.1 signal basis": "a position takes the signal price as basis",
+    "5.1 own rules": "a position takes the rules of the order that opened it",
+    "5.2 rest": "what the cap leaves of a stop executes at a later open",
+    "5.2 group": "a stop or time exit ends the rest of a take profit",
+    "5.2 flat": "a flat position ends what is left of its exits",
+    "5.2 cooldown": "an entry is refused in the cooldown",
+    "6.0 replaced": "a target order replaces an earlier one",
+    "6.0 no price": "a target or signal meets an asset without a price",
+    "6.0 left alone": "a weight change below the threshold is left alone",
+    "6.1 cap": "the volume cap binds a slice",
+    "6.1 previous": "the cap of the bar before binds a slice",
+    "6.2 buy": "the cash check of a buy",
+    "6.2 short": "the cash check of a short sale",
+    "6.3 lot": "a quantity is floored to lots",
+    "6.3 odd lot": "a decision below one lot is refused",
+    "6.3 minimum": "a decision below min_notional is refused",
+    "7.1 impact": "a fill pays impact",
+    "7.1 sigma": "impact reads a volatility",
+    "7.1 spread": "a fill pays half a spread",
+    "7.1 slippage": "a fill pays slippage",
+    "7.1 stop_slippage": "a stop pays stop slippage",
+    "7.2": "a limit keeps costs from going beyond it",
+    "7.3 maker": "a passive fill pays the maker rate",
+    "7.3 per_share": "a fill pays per share",
+    "7.3 per_trade": "an order pays per trade",
+    "7.3 minimum": "the minimum binds",
+    "7.3 maximum": "the maximum binds",
+    "7.3 tiers": "a fill reaches a second tier",
+    "7.3 sell_tax": "a sale pays tax",
+    "7.3 later slice": "a later slice of an order pays the difference",
+    "8": "a round trip is written down",
+    "DELISTED": "an order on a delisted or stale asset is refused",
+}
+
+ORDER_TYPES = ("market", "limit", "stop", "stop_limit", "trailing_stop")
+PHASES = ("open", "inside", "close", "decision_close")
+RULES = ("stop_loss", "take_profit", "trailing_stop", "break_even", "time_exit")
+ACTION_KINDS = ("split", "dividend", "delisting")
+TIES = ("pessimistic", "optimistic", "nearest")
+CAPS = ("cap:off", "cap:slack", "cap:bound")
+TIMES_IN_FORCE = ("gtc", "day", "bars", "ioc", "at_open", "at_close")
+ENDS = ("partial", "unfilled", "whole")
+
+_STOP_AT_CLOSE = "at-the-close is for market and limit orders; only a child that its parent's close made already passed"
+_NOT_MARKET = "only market orders fill at the deciding close (4.7); only a child that it made already passed"
+IMPOSSIBLE = {
+    "order:market x phase:inside": "a market order has no level; it fills at an open or a close",
+    "order:stop x phase:close": _STOP_AT_CLOSE,
+    "order:stop_limit x phase:close": _STOP_AT_CLOSE,
+    "order:trailing_stop x phase:close": _STOP_AT_CLOSE,
+    "order:limit x phase:decision_close": _NOT_MARKET,
+    "order:stop x phase:decision_close": _NOT_MARKET,
+    "order:stop_limit x phase:decision_close": _NOT_MARKET,
+    "order:trailing_stop x phase:decision_close": _NOT_MARKET,
+}
+
+_ALL = [f"order:{kind} x phase:{phase}" for kind in ORDER_TYPES for phase in PHASES]
+_ALL += [f"rule:{rule} x action:{action}" for rule in RULES for action in ACTION_KINDS]
+_ALL += [f"tie:{tie} x {cap}" for tie in TIES for cap in CAPS]
+_ALL += [f"tif:{time} x {end}" for time in TIMES_IN_FORCE for end in ENDS]
+PAIRS = [pair for pair in _ALL if pair not in IMPOSSIBLE]
