@@ -71,7 +71,7 @@ def run_backtest(
     >>> half_each = pl.DataFrame({"timestamp": [first] * 2, "symbol": ["AAPL", "IBM"], "weight": [0.45, 0.45]})
     >>> result = run_backtest(panel, TargetWeights(half_each), config=Config(commission_rate=0.0005))
     >>> result.orders.select("symbol", "status", "filled_quantity").rows()
-    [('AAPL', 'filled', 345.0), ('IBM', 'filled', 437.0)]
+    [('AAPL', 'filled', 345.0), ('IBM', 'filled', 448.0)]
     """
     _refuse_engine_arguments(strategy, signals, context)
     config = _as_config(config)
@@ -80,7 +80,8 @@ def run_backtest(
     run = execute(panel, config, inputs, progress, _notices(panel, config))
     result = Result.from_run(run)
     if run.bars < panel.shape[0]:
-        raise Interrupted(f"interrupted after {run.bars:,} of {panel.shape[0]:,} bars; see .result", result)
+        message = f"interrupted after {run.bars:,} of {panel.shape[0]:,} bars; see .result"
+        raise Interrupted(message, result if run.bars else None)
     warn_of_rejections(result)
     return result
 

@@ -300,6 +300,24 @@ def decode_trades(run: Run) -> pl.DataFrame:
     )
 
 
+def gross_exposure(run: Run) -> np.ndarray:
+    """(bars,) value of all positions, longs and shorts alike: recorded where shorting is allowed, else equity - cash."""
+    if run.inputs.params["allow_short"][0]:
+        return np.ascontiguousarray(run.tape.gross[: run.bars])
+    rows = run.tape.equity[: run.bars]
+    return np.abs(rows["equity"] - rows["cash"])
+
+
+def open_positions(run: Run) -> np.ndarray:
+    """(bars,) int32: assets held at the end of each bar, from the entry and exit bars of round trips and open positions."""
+    trades = run.tape.trades[: run.state["trades"]]
+    held = run.book.positions[run.book.positions["shares"] != 0.0]
+    change = np.bincount(trades["entry_bar"], minlength=run.bars + 1)
+    change += np.bincount(held["entry_bar"], minlength=run.bars + 1)
+    change -= np.bincount(trades["exit_bar"], minlength=run.bars + 1)
+    return np.cumsum(change[: run.bars]).astype(np.int32)
+
+
 def decode_equity(run: Run) -> pl.DataFrame:
     """The account at the end of each bar done."""
     rows = run.tape.equity[: run.bars]
@@ -319,9 +337,9 @@ def decode_equity(run: Run) -> pl.DataFrame:
             "drawdown": equity / peak - 1.0,
             "high_water_mark": peak,
             "cash": cash,
-            "gross_exposure": column(rows["gross"]),
+            "gross_exposure": gross_exposure(run),
             "net_exposure": equity - cash,
-            "open_positions": column(rows["positions"]),
+            "open_positions": open_positions(run),
         }
     )
 

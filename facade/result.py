@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from os import PathLike
@@ -66,6 +66,7 @@ class Source(Protocol):
         """Digest of the panel that was traded."""
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide a result."""
     known = {"python": python_version()}

@@ -163,7 +163,7 @@ def _array_bits(panel: Any, flags: Mapping[str, Cells]) -> tuple[list[np.ndarray
             )
         packed |= cells.values.view(np.uint8) * np.uint8(BITS[name])
     flat = packed.ravel()
-    key = np.flatnonzero(flat)
+    key = np.flatnonzero(flat != 0)  # of Booleans: ten times faster than of bytes
     return [key], [flat[key]]
 
 

@@ -3,9 +3,9 @@
 from .jit import leaf, phase, routine
 from .ledger import book_fill
 from .levels import set_levels
-from .orders import CANCELLED, cancel_chain, end_order, is_open
+from .orders import cancel_chain, finish_filled, is_open, withdraw_children
 from .groups import release_flat
-from .prices import floor_to_lot
+from .prices import RESIDUE, floor_to_lot
 from .schema import ActionKind, Kind, Origin, Reason
 
 SPLIT, DIVIDEND, DELISTING, STALE = (int(kind) for kind in ActionKind)
@@ -19,8 +19,8 @@ BOOKING = 4
 
 
 @routine
-def book_without_order(t, a, quantity, price, origin, params, book, tape):
-    """A fill that no order made: no cap, no fee, flagged by phase BOOKING."""
+def book_without_order(t, a, quantity, price, mark, fee, origin, params, book, tape):
+    """A fill that no order made: no cap, flagged by phase BOOKING. mark: the price before costs."""
     s = book.state[0]
     p = book.positions[a]
     f = tape.fills[s.fills * params.record]
@@ -32,8 +32,8 @@ def book_without_order(t, a, quantity, price, origin, params, book, tape):
     f.bits = 2
     f.quantity = quantity
     f.price = price
-    f.fee = 0.0
-    f.slippage = 0.0
+    f.fee = fee
+    f.slippage = abs(quantity) * abs(price - mark)
     book_fill(f, p, tape.trades[s.trades * params.record], s, params)
     if s.closed:
         s.closed = 0
@@ -77,19 +77,18 @@ def split_detail(d, ratio):
     d.trail /= ratio
     d.mark /= ratio
     d.arrival /= ratio
+    d.stop_price /= ratio
+    d.target_price /= ratio
     d.opened *= ratio
     d.quantity *= ratio
 
 
 @leaf
-def split_order(o, ratio, lot):
-    """Shares of today; the fraction of a lot is cut from what is left."""
+def split_order(o, ratio):
+    """Shares of today."""
     o.requested *= ratio
     o.filled *= ratio
-    left = floor_to_lot(o.left * ratio, lot)
-    if abs(left) < abs(o.left * ratio) * (1.0 - 1e-9):
-        o.reason = R_LOT
-    o.left = left
+    o.left *= ratio
 
 
 @routine
@@ -103,7 +102,7 @@ def split_children(d, ratio, tape):
 
 
 @routine
-def split_pending(a, ratio, t, params, book, tape):
+def split_pending(a, ratio, book, tape):
     """Live and decided orders of the asset."""
     s = book.state[0]
     i = book.queues[a].head
@@ -111,33 +110,46 @@ def split_pending(a, ratio, t, params, book, tape):
     while i > 0:
         d = tape.details[i]
         i = d.next
-        split_order(tape.orders[d.order], ratio, params.lot)
+        split_order(tape.orders[d.order], ratio)
         split_detail(d, ratio)
         split_children(d, ratio, tape)
     for k in range(s.fresh, s.orders):
         o = tape.orders[k]
         if o.asset == a and is_open(o) and o.chained == 0:
-            split_order(o, ratio, params.lot)
+            split_order(o, ratio)
             if o.detail > 0:
                 split_detail(tape.details[o.detail], ratio)
                 split_children(tape.details[o.detail], ratio, tape)
-    drop_empty(a, t, book, tape)
 
 
 @routine
-def drop_empty(a, t, book, tape):
-    """Orders of which a reverse split left less than a lot are over."""
+def floor_order(k, t, params, book, tape):
+    """The fraction of a lot that a split left is cut from the order; one of which nothing is left is over."""
+    o = tape.orders[k]
+    left = floor_to_lot(o.left, params.lot)
+    if abs(left) < abs(o.left):
+        o.reason = R_LOT
+        o.left = left
+    if abs(o.left) <= RESIDUE * abs(o.requested):
+        if o.detail > 0:
+            withdraw_children(tape.details[o.detail], book, tape)
+        o.left = 0.0
+        finish_filled(k, t, book, tape)
+
+
+@routine
+def floor_pending(a, t, params, book, tape):
+    """After a split: live and decided orders of the asset in whole lots."""
     s = book.state[0]
     i = book.queues[a].head
     while i > 0:
         d = tape.details[i]
         i = d.next
-        if tape.orders[d.order].left == 0.0:
-            end_order(d.order, CANCELLED, R_LOT, t, book, tape)
+        floor_order(d.order, t, params, book, tape)
     for k in range(s.fresh, s.orders):
         o = tape.orders[k]
-        if o.asset == a and is_open(o) and o.left == 0.0:
-            end_order(k, CANCELLED, R_LOT, t, book, tape)
+        if o.asset == a and is_open(o) and o.chained == 0:
+            floor_order(k, t, params, book, tape)
 
 
 @routine
@@ -149,14 +161,15 @@ def apply_split(t, row, params, book, tape):
     met = p.shares != 0.0 or has_orders(a, book, tape)
     cash = 0.0
     split_position(p, ratio)
-    split_pending(a, ratio, t, params, book, tape)
+    split_pending(a, ratio, book, tape)
     whole = floor_to_lot(p.shares, params.lot)
     rest = p.shares - whole
     if abs(rest) > 1e-9 * abs(p.shares):
         cash = rest * p.last
-        book_without_order(t, a, -rest, p.last, O_IN_LIEU, params, book, tape)
+        book_without_order(t, a, -rest, p.last, p.last, 0.0, O_IN_LIEU, params, book, tape)
     elif p.shares != 0.0:
         p.shares = whole
+    floor_pending(a, t, params, book, tape)
     if met:
         write_booked(tape.booked[s.booked], row, p, cash)
         s.booked += 1
@@ -169,10 +182,13 @@ def apply_split(t, row, params, book, tape):
 def lower_detail(o_left, d, cash):
     """Buy limits, sell stops and water marks fall by the dividend; sell limits and buy stops stay (FINRA rule 5330)."""
     if o_left > 0.0:
+        d.stop_price -= cash
         if d.kind == LIMIT or d.kind == STOP_LIMIT:
             d.limit -= cash
-    elif d.kind == STOP or d.kind == STOP_LIMIT:
-        d.stop -= cash
+    else:
+        d.target_price -= cash
+        if d.kind == STOP or d.kind == STOP_LIMIT:
+            d.stop -= cash
     if d.kind == TRAILING:
         d.mark -= cash
 
@@ -253,14 +269,14 @@ def remove_asset(t, row, params, book, tape):
     p.gone = 1 if row.kind == DELISTING else 2
     if p.shares == 0.0 and not has_orders(a, book, tape):
         return
+    cancel_chain(a, R_DELISTED, t, book, tape)
     cash = 0.0
     if p.shares != 0.0:
         price = row.value
         if price != price:
             price = p.last * (1.0 + params.delisting_return)
         cash = p.shares * price
-        book_without_order(t, a, -p.shares, price, O_DELISTING, params, book, tape)
-    cancel_chain(a, R_DELISTED, t, book, tape)
+        book_without_order(t, a, -p.shares, price, price, 0.0, O_DELISTING, params, book, tape)
     write_booked(tape.booked[s.booked], row, p, cash)
     s.booked += 1
 

@@ -19,9 +19,11 @@ from .orders import (
     chain,
     end_order,
     is_open,
+    remake_band,
+    start_clock,
     withdraw_children,
 )
-from .prices import EPS, floor_to_lot, meets_limit, reaches, slice_price
+from .prices import EPS, RESIDUE, floor_to_lot, meets_limit, reaches, slice_price
 from .risk import exit_by_rules, serve_passed_levels
 from .schema import AT_CLOSE, AT_OPEN, IOC, LIMIT, MARKET, STOP_LIMIT
 from .sorting import sort_rows, sort_rows_by_key
@@ -59,6 +61,8 @@ def gather_chained(t, at, market, params, book, tape):
         a = book.waiting[j]
         price = phase_price(t, a, at, market)
         q = book.queues[a]
+        if q.dirty:
+            remake_band(a, book, tape)
         if price != price or (at == OPEN and price > q.band_low and price < q.band_high and q.market + q.trailing == 0):
             continue
         i = q.head
@@ -220,6 +224,8 @@ def serve_batch(t, at, market, intents, params, book, tape):
     w = book.work[0]
     needed = weigh_batch(t, at, market, params, book, tape)
     available = max(0.0, s.cash - 2.0 * s.short_value)
+    if params.lot <= 0.0 and available < RESIDUE * s.equity:
+        return
     scale = 1.0
     if needed > available * (1.0 + EPS):
         scale = available / needed
@@ -298,7 +304,10 @@ def keep_unfilled(t, at, market, book, tape):
             end_order(k, EXPIRED, R_EXPIRED, t, book, tape)
         else:
             chain(k, book, tape)
+            if at == DECISION:
+                start_clock(t + 1, tape.details[o.detail], market)
             s.open_only += o.time_in_force == AT_OPEN
+            s.starved += o.batch != 0 and o.requested > 0.0
             note_working(k, book, tape)
     if at == OPEN:
         s.fresh = s.orders

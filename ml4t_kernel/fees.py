@@ -49,6 +49,15 @@ def nonlinear_commission(quantity, price, w, o, d, params):
     return clamp(d.raw_fee + raw_slice(quantity, price, w, o, d, params), params) - d.fee
 
 
+@routine
+def whole_commission(quantity, price, sells, params):
+    """Commission and tax of an order filled at once: `quantity` unsigned shares, all of them taken."""
+    value = quantity * price
+    raw = tiered(value, params) if params.tiers > 0 else value * params.commission_rate
+    raw += params.commission_per_share * quantity + params.commission_per_trade
+    return clamp(raw, params) + (params.sell_tax_rate * value if sells else 0.0)
+
+
 @leaf
 def slice_fee(quantity, price, w, o, d, params):
     """What a slice pays: commission and the tax on sells."""

@@ -6,9 +6,9 @@ from .groups import cancel_group, release_flat, scale_group, serve_children
 from .jit import leaf, phase, routine
 from .ledger import book_fill, cut_to_cash, draft_fill, refresh_budget, use_budget, value_shorts, within_budget
 from .levels import BREAK_EVEN, STOP_LOSS, TRAILING, adopt_rules, set_levels
-from .orders import R_CASH, detail_of, finish_filled, refuse_rest
-from .prices import slice_price, worst_price
-from .schema import Phase, Reason
+from .orders import R_CASH, acts_as_limit, detail_of, finish_filled, refuse_rest
+from .prices import reaches, slice_price, worst_price
+from .schema import STOP_LIMIT, Phase, Reason
 
 INSIDE = int(Phase.INSIDE)
 R_NO_SHORT = int(Reason.NO_SHORT)
@@ -63,8 +63,10 @@ def found_position(t, a, k, market, intents, params, book, tape):
     if params.has_rules:
         detail = tape.orders[k].detail
         d = tape.details[detail]
-        p.basis = d.arrival if params.basis_signal and detail > 0 else p.avg
-        adopt_rules(p, intents.rules[d.rules], params)
+        p.basis = p.avg
+        if params.basis_signal and detail > 0 and d.arrival == d.arrival:
+            p.basis = d.arrival
+        adopt_rules(p, d, intents.rules[d.rules], params)
         set_levels(p)
         if w.phase == 3 and p.time_exit > 0:
             p.time_exit += 1
@@ -143,7 +145,7 @@ def settle_ties(t, k, quantity, left_before, market, params, book, tape):
         scale_group(k, min(1.0, quantity / abs(left_before)), t, params, book, tape)
     if w.entry and d.first_child > 0:
         d.opened += quantity
-        serve_children(k, tape.fills[(s.fills - 1) * params.record].price, w.phase == INSIDE, t, market, book, tape)
+        serve_children(k, tape.fills[(s.fills - 1) * params.record].price, w.phase != 0, t, market, params, book, tape)
 
 
 @routine
@@ -156,7 +158,7 @@ def settle_flat(t, k, params, book, tape):
     s.unlist = 1
     if params.cooldown > 0 and is_stop_out(o.origin):
         p.cool_until = t + params.cooldown
-    if book.queues[o.asset].count > 0 or p.stop_order >= 0:
+    if book.queues[o.asset].count > 0 or p.stop_order >= 0 or s.special:
         release_flat(o.asset, t, book, tape)
 
 
@@ -245,3 +247,31 @@ def pull_trigger(t, k, book, tape):
 def limit_of(o, d):
     """Worst price the order allows."""
     return d.limit if o.kind == 1 or o.kind == 3 else worst_price(o.left)
+
+
+@routine
+def draft_met_order(t, k, level, close, book, tape):
+    """Draft how order k executes when the bar trades at `level`, pulling the trigger of a stop; False: it does not yet.
+
+    A limit executes passively at its own price, a stop at the level. A stop-limit with the limit at or beyond the level
+    executes at it; with the limit on the better side only if the close proves it, else it rests from t + 1 (3.1).
+    """
+    w = book.work[0]
+    o = tape.orders[k]
+    d = tape.details[o.detail]
+    if acts_as_limit(o, d):
+        at_price(level, level, 1, 0, w)
+        return True
+    pull_trigger(t, k, book, tape)
+    if o.kind != STOP_LIMIT:
+        at_price(level, limit_of(o, d), 0, 1, w)
+        return True
+    buy = 1.0 if o.left > 0.0 else -1.0
+    if reaches(buy, d.limit, level):
+        at_price(level, d.limit, 0, 0, w)
+        return True
+    if reaches(-buy, close, d.limit):
+        at_price(d.limit, d.limit, 1, 0, w)
+        w.born_side = 0
+        return True
+    return False

@@ -1,11 +1,12 @@
 """One-cancels-other groups and brackets: what a fill or a trigger does to the orders tied to it (clause 2.4)."""
 
 from .jit import phase, routine
-from .orders import CANCELLED, LIVE, chain, end_order, expiry_bar, is_open, write_order
+from .orders import CANCELLED, LIVE, chain, end_order, is_open, start_clock, withdraw_children, write_order
 from .prices import floor_to_lot
-from .schema import AT_CLOSE, AT_OPEN, IOC, Origin, Reason
+from .schema import AT_CLOSE, AT_OPEN, IOC, Origin, Phase, Reason
 
 CHILD, TIME_EXIT, STOP_LOSS = int(Origin.CHILD), int(Origin.TIME_EXIT), int(Origin.STOP_LOSS)
+DECISION_CLOSE = int(Phase.DECISION_CLOSE)
 R_GROUP, R_FLAT = int(Reason.GROUP), int(Reason.FLAT)
 
 
@@ -23,7 +24,7 @@ def scale_order(k, share, t, params, book, tape):
     """A sibling keeps its part that was not filled; a reduce-only one at least what the position still holds."""
     o = tape.orders[k]
     left = abs(o.left) * (1.0 - share)
-    if o.reduce_only:
+    if o.reduce_only and o.left * book.positions[o.asset].shares < 0.0:
         left = max(left, min(abs(o.left), abs(book.positions[o.asset].shares)))
     left = floor_to_lot(left, params.lot)
     if left <= 1e-9 * abs(o.requested):
@@ -78,8 +79,8 @@ def cancel_group(k, t, book, tape):
 
 
 @routine
-def bear_child(i, quantity, price, inside, t, session_end, book, tape):
-    """The parent's first opening fill makes the child a live order."""
+def bear_child(i, quantity, price, inside, t, market, book, tape):
+    """The parent's first opening fill makes the child a live order; what is born after the close counts from t + 1."""
     s = book.state[0]
     d = tape.details[i]
     parent = tape.orders[tape.details[d.parent].order]
@@ -94,6 +95,7 @@ def bear_child(i, quantity, price, inside, t, session_end, book, tape):
     o.reduce_only = 1
     o.time_in_force = d.time_in_force
     d.dormant = 0
+    d.opened = abs(quantity)
     d.order = k
     d.reduce_only = 1
     d.mark = price
@@ -102,7 +104,7 @@ def bear_child(i, quantity, price, inside, t, session_end, book, tape):
     d.born_inside = inside
     d.born_side = book.work[0].born_side
     s.born_inside += inside
-    d.expiry = expiry_bar(t, d, session_end)
+    start_clock(t + 1 if book.work[0].phase == DECISION_CLOSE else t, d, market)
     if d.intent >= 0:
         book.placed[d.intent] = k
     chain(k, book, tape)
@@ -111,39 +113,63 @@ def bear_child(i, quantity, price, inside, t, session_end, book, tape):
 
 
 @routine
-def serve_children(k, price, inside, t, market, book, tape):
-    """After an opening fill of parent k: its children are live for what it has opened so far."""
+def serve_children(k, price, inside, t, market, params, book, tape):
+    """After an opening fill of parent k: its children are live for what it has opened so far, in whole lots."""
     o = tape.orders[k]
     parent = tape.details[o.detail]
     side = 1.0 if o.requested < 0.0 else -1.0
     i = parent.first_child
     while i > 0:
         d = tape.details[i]
-        quantity = side * min(d.quantity, parent.opened)
-        if d.dormant:
-            bear_child(i, quantity, price, inside, t, market.session_end[t], book, tape)
-        elif d.order >= 0:
+        covered = floor_to_lot(min(d.quantity, parent.opened), params.lot)
+        if d.dormant and covered > 0.0:
+            bear_child(i, side * covered, price, inside, t, market, book, tape)
+        elif d.order >= 0 and covered > d.opened:
             child = tape.orders[d.order]
             if is_open(child):
-                child.left += quantity - child.requested
-                child.requested = quantity
+                child.left += side * (covered - d.opened)
+                child.requested += side * (covered - d.opened)
+                d.opened = covered
         i = d.next_sibling
+
+
+@routine
+def has_born_child(d, tape):
+    i = d.first_child
+    while i > 0:
+        if tape.details[i].order >= 0:
+            return True
+        i = tape.details[i].next_sibling
+    return False
+
+
+@routine
+def lives_for_position(o, d, tape):
+    """Does the order end with the position: a rule's, a child, or the rest of a parent whose children were born?"""
+    if o.origin == CHILD or (o.origin >= STOP_LOSS and o.origin <= TIME_EXIT):
+        return True
+    return d.first_child > 0 and has_born_child(d, tape)
 
 
 @routine
 def release_flat(a, t, book, tape):
     """The position is flat: its rule orders and children end, and the rest of a parent whose children were born."""
+    s = book.state[0]
     p = book.positions[a]
     i = book.queues[a].head
     while i > 0:
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if is_open(o) and (o.origin == CHILD or (o.origin >= STOP_LOSS and o.origin <= TIME_EXIT)):
+        if is_open(o) and lives_for_position(o, d, tape):
+            withdraw_children(d, book, tape)
             end_order(d.order, CANCELLED, R_FLAT, t, book, tape)
-            if d.parent > 0:
-                k = tape.details[d.parent].order
-                if k >= 0 and is_open(tape.orders[k]):
+    if s.special:
+        for k in range(s.fresh, s.orders):
+            o = tape.orders[k]
+            if o.asset == a and is_open(o) and o.detail > 0 and o.chained == 0:
+                if lives_for_position(o, tape.details[o.detail], tape):
+                    withdraw_children(tape.details[o.detail], book, tape)
                     end_order(k, CANCELLED, R_FLAT, t, book, tape)
     if p.stop_order >= 0 and is_open(tape.orders[p.stop_order]):
         end_order(p.stop_order, CANCELLED, R_FLAT, t, book, tape)

@@ -6,9 +6,9 @@ if the close proves them.
 
 from math import inf
 
-from .fills import at_price, fill_at_turn, limit_of, pull_trigger
+from .fills import at_price, draft_met_order, fill_at_turn, limit_of, pull_trigger
 from .jit import leaf, phase, routine
-from .levels import levels_in_range, trail_proven
+from .levels import TAKE_PROFIT, levels_in_range, trail_proven
 from .orders import act_level, acts_as_limit, acts_as_market, acts_upward, is_open, remake_band, wakes
 from .prices import meets_limit, reaches
 from .risk import fire_stop, fire_target, serve_passed_levels, stop_is_idle, target_is_idle
@@ -141,29 +141,21 @@ def nearest_on(t, a, side, market, params, book, tape):
 
 @routine
 def meet_order(t, k, side, market, intents, params, book, tape):
-    """The price is at the order's level: trigger, price, both legs; what it opens meets its own levels."""
+    """The price is at the order's level: trigger, price, both legs; what it opens meets its own levels.
+
+    side: 1 on the way up, -1 down, 0 when the way is not known and nothing that is born here is certain.
+    """
     w = book.work[0]
     o = tape.orders[k]
     d = tape.details[o.detail]
     a = o.asset
     d.met_bar = t
     level = act_level(o, d)
-    w.born_side = 1 if side > 0.0 else 2
-    if acts_as_limit(o, d):
-        at_price(level, level, 1, 0, w)
-    else:
-        pull_trigger(t, k, book, tape)
-        if o.kind == STOP_LIMIT:
-            buy = 1.0 if o.left > 0.0 else -1.0
-            if buy * (d.limit - level) >= 0.0:
-                at_price(level, d.limit, 0, 0, w)
-            elif reaches(-buy, market.close[t, a], d.limit):
-                at_price(d.limit, d.limit, 1, 0, w)
-                w.born_side = 0
-            else:
-                return
-        else:
-            at_price(level, limit_of(o, d), 0, 1, w)
+    w.born_side = 1 if side > 0.0 else 2 if side < 0.0 else 0
+    if o.origin == TAKE_PROFIT:
+        book.positions[a].goal_met_bar = t  # the rule it frees would act at a level that the bar has left behind
+    if not draft_met_order(t, k, level, market.close[t, a], book, tape):
+        return
     born_at = w.level
     born = book.state[0].born_inside
     fill_at_turn(t, k, market, intents, params, book, tape)
@@ -185,46 +177,42 @@ def meet(t, a, found, side, market, intents, params, book, tape):
 
 
 @leaf
-def weigh_proof(adverse, proven, distance, params):
-    """Rank of an unmet level of a position born inside: assumed ones first, then proven, nearest first; inf: not met."""
-    if adverse and params.entry_assumed:
-        return distance - 1e300
-    return distance if proven else inf
+def awaited(assumed, adverse, proven):
+    """Is an undecided level met in this pass: adverse ones when assumed, then those that the close proves?"""
+    return adverse if assumed else proven
 
 
 @routine
-def proof_of_rules(t, a, market, params, book, tape):
-    """Which rule level of a position born inside is met next: (what, weight)."""
+def awaited_rule(t, a, assumed, market, params, book, tape):
+    """The rule level of a position born inside that this pass meets next: (what, distance from the birth)."""
     p = book.positions[a]
-    high, low, close = market.high[t, a], market.low[t, a], market.close[t, a]
     if not params.has_rules or not born_on(t, p) or not stop_is_idle(p, tape):
         return NOTHING, inf
+    high, low, close = market.high[t, a], market.low[t, a], market.close[t, a]
     adverse = -1.0 if p.shares > 0.0 else 1.0
     found, best = NOTHING, inf
     if reaches(adverse, low if adverse < 0.0 else high, p.stop):
         proven = reaches(adverse, close, p.stop)
         if not proven:
             note_ambiguous(t, a, ENTRY_BAR, book, tape)
-        weight = weigh_proof(True, proven, abs(p.stop - p.birth_price), params)
-        if weight < best:
-            found, best = RULE_STOP, weight
+        if awaited(assumed, True, proven):
+            found, best = RULE_STOP, abs(p.stop - p.birth_price)
     favourable = high if adverse < 0.0 else low
     if p.goal_met_bar != t and target_is_idle(p, tape) and meets_limit(-adverse, favourable, p.goal, params.limit_through):
         proven = reaches(-adverse, close, p.goal)
         if not proven:
             note_ambiguous(t, a, ENTRY_BAR, book, tape)
-        weight = weigh_proof(False, proven, abs(p.goal - p.birth_price), params)
-        if weight < best:
-            found, best = RULE_GOAL, weight
+        if awaited(assumed, False, proven) and abs(p.goal - p.birth_price) < best:
+            found, best = RULE_GOAL, abs(p.goal - p.birth_price)
     return found, best
 
 
 @routine
-def next_proven(t, a, market, params, book, tape):
-    """The next level of a position born inside that the close proves (or the policy assumes); counts the others."""
+def nearest_awaited(t, a, assumed, market, params, book, tape):
+    """The undecided level of what was born inside that this pass meets next; those left unproven are counted."""
     p = book.positions[a]
     high, low, close = market.high[t, a], market.low[t, a], market.close[t, a]
-    best, weight = proof_of_rules(t, a, market, params, book, tape)
+    best, least = awaited_rule(t, a, assumed, market, params, book, tape)
     i = book.queues[a].head
     while i > 0:
         d = tape.details[i]
@@ -234,15 +222,27 @@ def next_proven(t, a, market, params, book, tape):
             continue
         if not may_act_inside(t, o, d) or not in_range(high, low, o, d, params):
             continue
-        side = 1.0 if acts_upward(o, d) else -1.0
         level = act_level(o, d)
-        proven = reaches(side, close, level)
+        proven = reaches(1.0 if acts_upward(o, d) else -1.0, close, level)
         if not proven:
             note_ambiguous(t, a, ENTRY_BAR, book, tape)
-        own = weigh_proof(not acts_as_limit(o, d), proven, abs(level - p.birth_price), params)
-        if own < weight or (own == weight and own < inf and (best < 0 or d.order < best)):
-            best, weight = d.order, own
+        distance = abs(level - (d.arrival if d.born_bar == t and d.born_inside else p.birth_price))
+        if awaited(assumed, not acts_as_limit(o, d), proven):
+            if distance < least or (distance == least and (best < 0 or d.order < best)):
+                best, least = d.order, distance
     return best
+
+
+@routine
+def meet_awaited(t, a, market, intents, params, book, tape):
+    """What the walk could not decide: adverse levels when they are assumed, then those that the close proves (3.2)."""
+    for assumed in (True, False):
+        if assumed and not params.entry_assumed:
+            continue
+        found = nearest_awaited(t, a, assumed, market, params, book, tape)
+        while found != NOTHING:
+            meet(t, a, found, 0.0, market, intents, params, book, tape)
+            found = nearest_awaited(t, a, assumed, market, params, book, tape)
 
 
 @routine
@@ -290,6 +290,7 @@ def prove_trailing_rule(t, a, market, intents, params, book, tape):
 
 @routine
 def prove_trailing_orders(t, a, market, intents, params, book, tape):
+    s = book.state[0]
     p = book.positions[a]
     w = book.work[0]
     close = market.close[t, a]
@@ -303,14 +304,18 @@ def prove_trailing_orders(t, a, market, intents, params, book, tape):
         if o.reduce_only and not is_exit(o.left, p):
             continue
         if o.left > 0.0:
-            proven = reaches(1.0, close, min(d.mark, market.low[t, a]) + d.trail)
+            proven = reaches(1.0, close, min(d.mark, close if params.mark_close else market.low[t, a]) + d.trail)
         else:
-            proven = reaches(-1.0, close, max(d.mark, market.high[t, a]) - d.trail)
+            proven = reaches(-1.0, close, max(d.mark, close if params.mark_close else market.high[t, a]) - d.trail)
         if proven and params.trail_proved:
+            born = s.born_inside
             d.met_bar = t
+            w.born_side = 0
             pull_trigger(t, d.order, book, tape)
             at_price(close, limit_of(o, d), 0, 1, w)
             fill_at_turn(t, d.order, market, intents, params, book, tape)
+            if s.born_inside != born:
+                serve_passed_levels(t, a, close, market, intents, params, book, tape)
         elif proven:
             note_ambiguous(t, a, TRAIL, book, tape)
 
@@ -380,14 +385,11 @@ def walk_asset(t, a, market, intents, params, book, tape):
             meet(t, a, found, side, market, intents, params, book, tape)
             found = nearest_on(t, a, side, market, params, book, tape)
         side = -side
-    while s.born_inside != born:
-        found = next_proven(t, a, market, params, book, tape)
-        if found == NOTHING:
-            break
-        meet(t, a, found, side, market, intents, params, book, tape)
-    prove_trailing_rule(t, a, market, intents, params, book, tape)
+    if s.born_inside != born:
+        meet_awaited(t, a, market, intents, params, book, tape)
     if book.queues[a].trailing > 0 or book.queues[a].dirty:
         prove_trailing_orders(t, a, market, intents, params, book, tape)
+    prove_trailing_rule(t, a, market, intents, params, book, tape)
 
 
 # Which assets, in which order (3.4) ----------------------------------------------------------------------------------

@@ -26,8 +26,10 @@ WITHDRAWN, UNBORN = -2, -3
 
 
 @routine
-def copy_terms(d, row):
+def copy_terms(d, row, intents):
     """Levels, rank, group and rules of an intent."""
+    d.stop_price = intents.rules[row.rules].stop_price
+    d.target_price = intents.rules[row.rules].target_price
     d.limit = row.limit
     d.stop = row.stop
     d.trail = row.trail
@@ -58,7 +60,7 @@ def conceive_children(first, i, intents, book, tape):
         row = intents.orders[j]
         c = new_detail(-1, book, tape)
         d = tape.details[c]
-        copy_terms(d, row)
+        copy_terms(d, row, intents)
         d.group = -2 - i
         d.parent = i
         d.intent = j
@@ -89,11 +91,8 @@ def refusal_of_intent(t, row, price, live, market, params, book):
     p = book.positions[row.asset]
     if live == 0.0:
         return R_LOT
-    whole = row.reduce_only != 0 or row.quantity == -p.shares or price != price
-    reason = refusal(t, row.asset, row.quantity, price, whole, market, params, book)
-    if reason == 3 and row.reduce_only:
-        return 0
-    return reason
+    held = -live if row.reduce_only else p.shares  # a reduce-only order is a reduction whatever is held
+    return refusal(t, row.asset, live, held, price, price != price, market, params, book)
 
 
 @routine
@@ -130,7 +129,7 @@ def submit_intent(t, j, market, intents, params, book, tape):
     if not is_plain(row, params):
         i = new_detail(k, book, tape)
         d = tape.details[i]
-        copy_terms(d, row)
+        copy_terms(d, row, intents)
         d.intent = j
         d.mark = price
         d.arrival = price
@@ -165,8 +164,6 @@ def edit_terms(d, row):
         d.stop = row.stop
     if row.trail == row.trail:
         d.trail = row.trail
-    if row.quantity == row.quantity:
-        d.quantity = abs(row.quantity)
 
 
 @routine
@@ -177,9 +174,12 @@ def inherit(new, old, i, tape):
     new.trail = old.trail
     new.mark = old.mark
     new.rank = old.rank
+    new.triggered = old.triggered
     new.group = old.group
     new.parent = old.parent
     new.rules = old.rules
+    new.stop_price = old.stop_price
+    new.target_price = old.target_price
     new.bars = old.bars
     new.intent = old.intent
     new.opened = old.opened
@@ -246,7 +246,10 @@ def replace_intent(t, row, params, book, tape):
         if is_open(tape.orders[k]):
             replace_order(t, k, row, params, book, tape)
     elif k <= UNBORN and tape.details[UNBORN - k].dormant:
-        edit_terms(tape.details[UNBORN - k], row)
+        d = tape.details[UNBORN - k]
+        edit_terms(d, row)
+        if row.quantity == row.quantity:
+            d.quantity = abs(row.quantity)
 
 
 @routine

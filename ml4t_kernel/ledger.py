@@ -155,6 +155,8 @@ def add_to_position(f, p, params):
         p.basis = (old * p.basis + f.quantity * f.price) / p.shares
     p.opened += abs(f.quantity)
     p.opened_value += abs(f.quantity) * f.price
+    p.high = max(p.high, f.price)
+    p.low = min(p.low, f.price)
     p.fees += f.fee
     p.slippage += f.slippage
     p.stale_levels = 1
@@ -262,7 +264,8 @@ def draft_fill(quantity, w, f, o, d, params):
 @leaf
 def use_budget(quantity, w, p, params):
     if params.needs_volume:
-        p.budget -= quantity
+        left = p.budget - quantity
+        p.budget = left if left > RESIDUE * quantity else 0.0
         if w.want > 0.0:
             p.used_buy += quantity
         else:

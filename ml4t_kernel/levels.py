@@ -16,15 +16,15 @@ def own_or_default(own, default):
 
 
 @routine
-def adopt_rules(p, rule, params):
-    """The position carries the rules of the order that opened it; NaN is the run-wide value."""
+def adopt_rules(p, d, rule, params):
+    """The position carries the rules of the order that opened it (its detail, its row of rules); NaN: the run-wide value."""
     p.stop_loss = own_or_default(rule.stop_loss, params.stop_loss)
     p.take_profit = own_or_default(rule.take_profit, params.take_profit)
     p.trailing_stop = own_or_default(rule.trailing_stop, params.trailing_stop)
     p.trail_activation = own_or_default(rule.trail_activation, params.trail_activation)
     p.break_even = own_or_default(rule.break_even, params.break_even)
-    p.stop_price = rule.stop_price
-    p.target_price = rule.target_price
+    p.stop_price = d.stop_price
+    p.target_price = d.target_price
     p.time_exit = params.time_exit
     if rule.time_exit == rule.time_exit:
         p.time_exit = 0 if rule.time_exit == inf else int(rule.time_exit)

@@ -2,22 +2,22 @@
 
 from .actions import apply_actions, book_without_order, remove_stale
 from .auction import CLOSE, DECISION, OPEN, serve_auction
+from .fees import whole_commission
 from .inside import fill_inside_bar
 from .intents import take_intents
 from .jit import phase, routine
 from .marks import (
-    is_idle,
-    is_quiet,
     raise_trailing_orders,
     record_equity,
-    record_idle,
     revalue,
     unlist_closed,
     unlist_idle_queues,
     value_positions,
-    walk_quiet,
 )
 from .orders import activate, cancel_chain, count_phase_orders, expire_chain, expire_phase, remake_band
+from .quiet import is_idle, is_quiet, record_idle, walk_quiet
+from .references import reference_to, value_of
+from .prices import RESIDUE
 from .risk import decide_time_exits
 from .schema import (
     EVENT_ACTION,
@@ -156,13 +156,11 @@ def liquidate_bankrupt(t, market, params, book, tape):
     """4.5: equity is gone: everything closed at marks with costs, no cap; nothing is decided ever after."""
     s = book.state[0]
     s.frozen = 1
-    for i in range(s.held):
-        a = book.held[i]
-        p = book.positions[a]
-        if p.shares != 0.0:
-            close_at_mark(t, a, market, params, book, tape)
     for j in range(book.queues.shape[0]):
         cancel_chain(j, R_BANKRUPT, t, book, tape)
+    for a in range(book.positions.shape[0]):
+        if book.positions[a].shares != 0.0:
+            close_at_mark(t, a, market, params, book, tape)
 
 
 @routine
@@ -178,11 +176,13 @@ def close_at_mark(t, a, market, params, book, tape):
     if spread != spread:
         spread = 0.0
     rate = spread + params.slippage_rate
-    if p.shares > 0.0:
+    sells = p.shares > 0.0
+    if sells:
         price = max(0.0, p.last * (1.0 - rate) - params.slippage_fixed)
     else:
         price = p.last * (1.0 + rate) + params.slippage_fixed
-    book_without_order(t, a, -p.shares, price, O_BANKRUPTCY, params, book, tape)
+    fee = whole_commission(abs(p.shares), price, sells, params)
+    book_without_order(t, a, -p.shares, price, p.last, fee, O_BANKRUPTCY, params, book, tape)
     s.equity = s.cash
 
 
@@ -212,7 +212,7 @@ def decide(t, market, intents, params, book, tape, strategy):
     if event & EVENT_ORDER:
         take_intents(t, market, intents, params, book, tape)
     if params.has_strategy:
-        strategy(t, market, book, tape)
+        strategy(t, value_of(market), value_of(book), value_of(tape))
 
 
 @routine
@@ -229,6 +229,18 @@ def fill_at_deciding_close(t, market, intents, params, book, tape):
 
 
 @phase
+def is_starved(params, book):
+    """Nothing waits but rests of target buys, and no cash will come before they are served: they can do nothing.
+
+    A fully invested account leaves such rests after each rebalance; serving them cost five floors on W1.
+    """
+    s = book.state[0]
+    if s.starved != s.live or s.orders > s.fresh or params.allow_short or params.has_rules:
+        return False
+    return s.cash <= 0.0 or (params.lot <= 0.0 and s.cash < RESIDUE * s.equity)
+
+
+@phase
 def bar(t, market, intents, params, book, tape, strategy):
     """One bar."""
     s = book.state[0]
@@ -237,18 +249,20 @@ def bar(t, market, intents, params, book, tape, strategy):
         apply_actions(t, market, params, book, tape)  # 1.1, 1.4
         if s.unlist:
             unlist_closed(book)
-    if s.waiting > 0:
+    busy = s.waiting > 0 and not is_starved(params, book)
+    if busy:
         wake_chains(t, book, tape)  # 1.6
-    if s.orders > s.fresh or s.waiting > 0 or (params.has_rules and s.held > 0):
+    if busy or s.orders > s.fresh or (params.has_rules and s.held > 0):
         fill_at_open(t, market, intents, params, book, tape)  # 1.7, 2
         if s.waiting > 0 or params.has_rules:
             fill_inside_bar(t, market, intents, params, book, tape)  # 3
         fill_at_close(t, market, intents, params, book, tape)  # 4.1, 4.2
+        busy = s.waiting > 0
     if s.unlist:
         unlist_closed(book)
     value_positions(t, market, params, book)  # 4.3, 4.4
-    if s.waiting > 0:
-        raise_trailing_orders(t, market, book, tape)
+    if busy:
+        raise_trailing_orders(t, market, params, book, tape)
     settle_close(t, market, intents, params, book, tape)  # 4.5
     if event != 0 or params.has_strategy:
         if not s.frozen:
@@ -287,4 +301,13 @@ def advance(market, intents, params_rows, book, tape, start, stop, strategy):
 
     Returns the first bar not run: `stop`, or less with state.status GROW when a tape or queue has to grow first.
     """
-    return walk(start, stop, market, intents, params_rows[0], book, tape, strategy)
+    return walk(
+        start,
+        stop,
+        reference_to(market),
+        reference_to(intents),
+        params_rows[0],
+        reference_to(book),
+        reference_to(tape),
+        strategy,
+    )

@@ -1,7 +1,7 @@
 """Valuation, water marks, streaming statistics and the equity row (clauses 4.3, 4.4, 4.8)."""
 
 from .jit import leaf, phase, routine
-from .levels import levels_in_range, set_levels, trail_proven
+from .levels import set_levels
 from .schema import TRAILING_STOP
 
 
@@ -52,7 +52,7 @@ def value_positions(t, market, params, book):
 
 @routine
 def revalue(t, market, book):
-    """After 4.7: equity is marked again; water marks of what was held are untouched."""
+    """After 4.7: equity is marked again; the first mark of what was just opened is C, others are untouched."""
     s = book.state[0]
     equity = s.cash
     gross = 0.0
@@ -62,6 +62,9 @@ def revalue(t, market, book):
         close = market.close[t, a]
         if close == close:
             p.last = close
+            if p.entry_bar == t and p.born_inside:
+                p.high = max(p.high, close)
+                p.low = min(p.low, close)
         value = p.shares * p.last
         equity += value
         gross += abs(value)
@@ -70,7 +73,7 @@ def revalue(t, market, book):
 
 
 @routine
-def raise_trailing_orders(t, market, book, tape):
+def raise_trailing_orders(t, market, params, book, tape):
     """Water marks of live trailing orders, for the next bar."""
     s = book.state[0]
     for j in range(s.waiting):
@@ -84,14 +87,14 @@ def raise_trailing_orders(t, market, book, tape):
             i = d.next
             o = tape.orders[d.order]
             if o.kind == TRAILING_STOP and not d.triggered:
-                raise_trailing_mark(t, a, o.left > 0.0, d, market)
+                raise_trailing_mark(t, a, o.left > 0.0, d, market, params)
 
 
 @phase
-def raise_trailing_mark(t, a, buys, d, market):
+def raise_trailing_mark(t, a, buys, d, market, params):
     if d.mark != d.mark:
         d.mark = market.close[t, a]
-    elif d.born_bar == t and d.born_inside:
+    elif params.mark_close or (d.born_bar == t and d.born_inside):
         d.mark = min(d.mark, market.close[t, a]) if buys else max(d.mark, market.close[t, a])
     elif buys:
         d.mark = min(d.mark, market.low[t, a])
@@ -142,8 +145,8 @@ def record_equity(t, params, book, tape):
     r = tape.equity[t * params.record]
     r.equity = s.equity
     r.cash = s.cash
-    r.gross = s.gross
-    r.positions = s.held
+    if params.allow_short:
+        tape.gross[t * params.record] = s.gross
 
 
 @phase
@@ -178,88 +181,3 @@ def unlist_idle_queues(book):
             q.listed = 0
             q.dirty = 0
     s.waiting = n
-
-
-# Bars in which nothing can happen ------------------------------------------------------------------------------------
-
-
-@phase
-def is_idle(t, params, intents, book):
-    """Flat, nothing pending, nothing decided: equity stands still."""
-    s = book.state[0]
-    return intents.events[t] == 0 and s.held + s.waiting == 0 and s.orders == s.fresh and params.has_strategy == 0
-
-
-@phase
-def record_idle(t, stop, intents, params, book, tape):
-    """Rows of idle bars; returns the first bar that is not."""
-    s = book.state[0]
-    equity = s.equity
-    cash = s.cash
-    start = t
-    while t < stop and intents.events[t] == 0:
-        if params.record:
-            r = tape.equity[t]
-            r.equity = equity
-            r.cash = cash
-            r.gross = 0.0
-            r.positions = 0
-        t += 1
-    s.gross = 0.0
-    s.returns += t - start
-    return t
-
-
-@phase
-def is_quiet(params, book):
-    """One position, nothing pending: until a level is touched, bars only move marks."""
-    s = book.state[0]
-    return s.held == 1 and s.waiting == 0 and s.orders == s.fresh and params.has_strategy == 0
-
-
-@phase
-def is_quiet_bar(high, low, close, p, params):
-    if close != close:
-        return False
-    if not params.has_rules:
-        return True
-    return not (levels_in_range(high, low, p, params) or trail_proven(high, low, close, p, params))
-
-
-@phase
-def walk_quiet(t, stop, market, intents, params, book, tape):
-    """The bars on which the only position meets nothing: the same leaves as the full bar, without its phases."""
-    s = book.state[0]
-    a = book.held[0]
-    p = book.positions[a]
-    start = t
-    while t < stop and intents.events[t] == 0:
-        if p.time_exit > 0 and params.has_rules and t - p.entry_bar + 1 >= p.time_exit:
-            break
-        high, low, close = market.high[t, a], market.low[t, a], market.close[t, a]
-        if not is_quiet_bar(high, low, close, p, params):
-            break
-        value = p.shares * close
-        if s.cash + value <= 0.0:
-            break
-        p.last = close
-        if raise_extremes(high, low, close, p, params.mark_close) and params.has_rules:
-            set_levels(p)
-        s.equity = s.cash + value
-        if s.equity != s.previous_equity:
-            add_return(s)
-        if params.record:
-            r = tape.equity[t]
-            r.equity = s.equity
-            r.cash = s.cash
-            r.gross = abs(value)
-            r.positions = 1
-        t += 1
-    s.gross = abs(p.shares * p.last)
-    walked = t - start
-    s.returns += walked
-    s.exposed_bars += walked
-    s.sum_positions += walked
-    if walked > 0:
-        s.max_positions = max(s.max_positions, 1)
-    return t

@@ -5,7 +5,7 @@ market order, or outlives that open, joins the chain of its asset. A chain knows
 of its orders can act, so a resting order that cannot fire costs nothing.
 """
 
-from math import inf
+from math import inf, nan
 
 from .jit import leaf, phase, routine
 from .schema import (
@@ -69,6 +69,8 @@ def clear_detail(d):
     d.opened = 0.0
     d.quantity = 0.0
     d.arrival = 0.0
+    d.stop_price = nan
+    d.target_price = nan
     d.order = -1
     d.expiry = NEVER
     d.group = -1
@@ -163,6 +165,7 @@ def unchain(k, book, tape):
     q.count -= 1
     q.dirty = 1
     o.chained = 0
+    book.state[0].starved -= o.batch != 0 and o.requested > 0.0
 
 
 @leaf
@@ -287,7 +290,7 @@ def finish_filled(k, t, book, tape):
     elif whole:
         end_order(k, FILLED, 0, t, book, tape)
     else:
-        end_order(k, CANCELLED, o.reason, t, book, tape)
+        refuse_rest(k, o.reason, t, book, tape)
 
 
 @leaf
@@ -342,6 +345,13 @@ def expiry_bar(t, d, session_end):
 
 
 @routine
+def start_clock(first, d, market):
+    """Set the expiry of an order live from bar `first`."""
+    if d.expiry == NEVER and first < market.session_end.shape[0]:
+        d.expiry = expiry_bar(first, d, market.session_end[first])
+
+
+@routine
 def activate(t, market, book, tape):
     """1.7: orders decided at t - 1 are live; all but market orders join their chains now."""
     s = book.state[0]
@@ -350,8 +360,7 @@ def activate(t, market, book, tape):
         if o.status <= LIVE and o.detail > 0 and o.chained == 0:
             o.status = LIVE
             d = tape.details[o.detail]
-            if d.expiry == NEVER:
-                d.expiry = expiry_bar(t, d, market.session_end[t])
+            start_clock(t, d, market)
             if o.kind != MARKET or o.time_in_force == AT_CLOSE:
                 chain(k, book, tape)
                 s.close_only += o.time_in_force == AT_CLOSE

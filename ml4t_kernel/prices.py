@@ -14,19 +14,29 @@ def side_of(quantity):
 
 
 @leaf
+def reach_edge(side, level):
+    """The price from which a move to `side` (1 up, -1 down) is at `level`."""
+    return level * (1.0 - EPS) if side > 0.0 else level * (1.0 + EPS)
+
+
+@leaf
+def pass_edge(side, level):
+    """The price beyond which a move to `side` is through `level`."""
+    return level * (1.0 + EPS) if side > 0.0 else level * (1.0 - EPS)
+
+
+@leaf
 def reaches(side, price, level):
     """True if `price` is at `level` or beyond it in the direction of `side` (1 up, -1 down)."""
-    if side > 0.0:
-        return price >= level * (1.0 - EPS)
-    return price <= level * (1.0 + EPS)
+    edge = reach_edge(side, level)
+    return price >= edge if side > 0.0 else price <= edge
 
 
 @leaf
 def passes(side, price, level):
     """True if `price` is beyond `level` in the direction of `side`, by more than rounding."""
-    if side > 0.0:
-        return price > level * (1.0 + EPS)
-    return price < level * (1.0 - EPS)
+    edge = pass_edge(side, level)
+    return price > edge if side > 0.0 else price < edge
 
 
 @leaf

@@ -1,14 +1,26 @@
 """Position rules become orders: the birth of a rule order, at the open, inside the bar and at the close (5.1, 5.2)."""
 
-from .fills import at_price, budgeted, fill_at_turn, fill_once, look_up, pull_trigger
+from .fills import at_price, budgeted, draft_met_order, fill_at_turn, fill_once, look_up, pull_trigger
 from .jit import phase, routine
 from .levels import TAKE_PROFIT, goal_hit, set_levels, stop_hit
-from .orders import CANCELLED, LIVE, act_level, chain, detail_of, end_order, is_open, write_order
+from .orders import (
+    CANCELLED,
+    LIVE,
+    act_level,
+    acts_as_limit,
+    acts_as_market,
+    chain,
+    detail_of,
+    end_order,
+    is_open,
+    write_order,
+)
 from .prices import meets_limit, reaches, worst_price
-from .schema import LIMIT, MARKET, STOP, TRAILING_STOP, Origin, Reason
+from .schema import LIMIT, MARKET, STOP, STOP_LIMIT, Origin, Phase, Reason
 from .sorting import sort_rows
 
 R_GROUP = int(Reason.GROUP)
+OPEN, DECISION_CLOSE = int(Phase.OPEN), int(Phase.DECISION_CLOSE)
 TIME_EXIT = int(Origin.TIME_EXIT)
 
 
@@ -97,10 +109,10 @@ def fire_target(t, a, level, passive, market, intents, params, book, tape):
 def rule_at_price(t, a, price, market, intents, params, book, tape):
     """The position's rules against one price, the open or the price it was born at: stop first, else take profit."""
     p = book.positions[a]
+    if p.shares != 0.0 and p.stale_levels and (book.work[0].phase == OPEN or book.work[0].phase == DECISION_CLOSE):
+        set_levels(p)
     if p.shares == 0.0 or not stop_is_idle(p, tape):
         return
-    if p.stale_levels:
-        set_levels(p)
     if stop_hit(price, p):
         fire_stop(t, a, price, market, intents, params, book, tape)
     elif target_is_idle(p, tape) and p.goal_met_bar != t and goal_hit(price, p, params):
@@ -128,6 +140,36 @@ def exit_by_rules(t, market, intents, params, book, tape):
 
 
 @routine
+def serve_passed_order(t, k, price, market, intents, params, book, tape):
+    """An order that came alive at `price`: if its level is already passed it executes at that price, never better."""
+    w = book.work[0]
+    o = tape.orders[k]
+    d = tape.details[o.detail]
+    side = 1.0 if o.left > 0.0 else -1.0
+    if acts_as_limit(o, d):
+        if not meets_limit(-side, price, d.limit, params.limit_through or w.phase == 1):
+            return
+        at_price(price, d.limit, 0, 0, w)
+    elif not reaches(side, price, act_level(o, d)):
+        return
+    elif w.phase == 1:
+        if not draft_met_order(t, k, price, market.close[t, o.asset], book, tape):
+            d.met_bar = t
+            return
+    else:
+        pull_trigger(t, k, book, tape)
+        if o.kind == STOP_LIMIT:
+            if not meets_limit(-side, price, d.limit, params.limit_through):
+                return
+            at_price(price, d.limit, 0, 0, w)
+        else:
+            at_price(price, worst_price(o.left), 0, 1, w)
+    if w.phase == 1:
+        d.met_bar = t
+    fill_at_turn(t, k, market, intents, params, book, tape)
+
+
+@routine
 def serve_passed_levels(t, a, price, market, intents, params, book, tape):
     """2.1, 3.2: levels already passed when they come alive execute at the price of that moment: children, then rules."""
     w = book.work[0]
@@ -135,23 +177,9 @@ def serve_passed_levels(t, a, price, market, intents, params, book, tape):
     while i > 0:
         d = tape.details[i]
         i = d.next
-        k = d.order
-        o = tape.orders[k]
-        if d.born_bar != t or d.met_bar == t or not is_open(o) or o.kind == MARKET:
-            continue
-        side = 1.0 if o.left > 0.0 else -1.0
-        if o.kind != LIMIT and not d.triggered:
-            if not reaches(side, price, act_level(o, d)):
-                continue
-            pull_trigger(t, k, book, tape)
-        if o.kind == STOP or o.kind == TRAILING_STOP:
-            d.met_bar = t
-            at_price(price, worst_price(o.left), 0, 1, w)
-            fill_at_turn(t, k, market, intents, params, book, tape)
-        elif meets_limit(-side, price, d.limit, params.limit_through or w.phase == 1):
-            d.met_bar = t
-            at_price(price, d.limit, 0, 0, w)
-            fill_at_turn(t, k, market, intents, params, book, tape)
+        o = tape.orders[d.order]
+        if d.born_bar == t and d.met_bar != t and is_open(o) and not acts_as_market(o, d):
+            serve_passed_order(t, d.order, price, market, intents, params, book, tape)
     p = book.positions[a]
     if params.has_rules and (w.phase != 1 or (p.entry_bar == t and p.born_inside)):
         rule_at_price(t, a, price, market, intents, params, book, tape)
@@ -159,13 +187,20 @@ def serve_passed_levels(t, a, price, market, intents, params, book, tape):
 
 @routine
 def decide_time_exits(t, book, tape):
-    """4.5: a position held for its number of bars leaves by a market order at the next open."""
+    """4.5: a position held for its number of bars leaves by a market order at the next open; by asset."""
     s = book.state[0]
+    due = 0
     for i in range(s.held):
         a = book.held[i]
         p = book.positions[a]
         if p.time_exit > 0 and p.shares != 0.0 and t - p.entry_bar + 1 >= p.time_exit and stop_is_idle(p, tape):
-            drop_target(a, t, book, tape)
-            p.stop_order = new_rule_order(t, a, MARKET, TIME_EXIT, book, tape)
+            book.inside[due] = a
+            due += 1
+    if due > 1:
+        sort_rows(book.inside, due)
+    for i in range(due):
+        a = book.inside[i]
+        drop_target(a, t, book, tape)
+        book.positions[a].stop_order = new_rule_order(t, a, MARKET, TIME_EXIT, book, tape)
 
 

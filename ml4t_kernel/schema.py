@@ -183,7 +183,7 @@ STATE = _dtype(
     f8="cash equity previous_equity peak drawdown sum1 sum2 down2 fees slippage realised dividends bar_notional notional "
     "gross_profit gross_loss sum_turnover max_turnover sum_positions spendable short_value gross",
     i8="bar status orders fresh details fills trades wins ambiguous booked held waiting live dormant special open_only "
-    "close_only rejected cut returns exposed_bars frozen target_row signal intent action stale closed unlist touched born_inside awake inside exits "
+    "close_only rejected cut returns exposed_bars frozen target_row signal intent action stale closed unlist touched born_inside starved inside exits "
     "entries opened two_sided entry_bars trails conflicts max_positions scaled_batches",
 )
 """The scalars of a running account (one row): counters, cursors and streaming statistics."""
@@ -210,14 +210,14 @@ ORDER = _dtype(
 """One row an order, in submission order (48 bytes). bar: deciding bar. requested, left, filled: signed shares of today."""
 
 DETAIL = _dtype(
-    f8="limit stop trail mark notional raw_fee fee rank opened quantity arrival",
+    f8="limit stop trail mark notional raw_fee fee rank opened quantity arrival stop_price target_price",
     i4="order expiry group parent first_child next_sibling next previous rules bars intent met_bar born_bar",
     u1="kind time_in_force triggered born_inside dormant born_side reduce_only pad1",
 )
 """Side row of an order that is not a plain market order or that outlives its first bar; row 0 is the plain market order.
 
 order: its row in orders (-1: a child not yet born). quantity: unborn or live child: shares it may cover, unsigned. arrival:
-close of the deciding bar in today's shares. opened: shares its opening leg has filled, unsigned. next, previous: chain of
+close of the deciding bar in today's shares. stop_price, target_price: absolute levels of the rules it carries, NaN none. opened: shares its opening leg has filled, unsigned. next, previous: chain of
 the asset. parent, first_child, next_sibling: rows of this table, 0 none. born_bar, born_inside: birth inside a bar (3.2)."""
 
 WORK = _dtype(
@@ -234,7 +234,8 @@ TRADE = _dtype(
     u1="origin pad1 pad2 pad3",
 )
 """One row a round trip, flat to flat or flip. quantity: signed shares opened (today's shares); pnl before fees; mfe and mae: prices."""
-EQUITY = _dtype(f8="equity cash gross", i4="positions pad1")
+EQUITY = _dtype(f8="equity cash")
+"""One row a bar, after 4.7. What else an equity table shows is derived from fills when somebody looks."""
 AMBIGUOUS = _dtype(i4="bar asset", u1="kind pad1 pad2 pad3")
 BOOKED = _dtype(f8="value shares cash", i4="bar asset kind pad1")
 """One row a corporate action that met a position or a live order. shares: after the action; cash: booked."""
@@ -269,8 +270,9 @@ Book = namedtuple("Book", "state positions queues work held waiting inside touch
 Book.__doc__ = """State of one account. state: (1,) STATE; positions: (A,) POSITION; queues: (A,) QUEUE; work: (1,) WORK; held,
 waiting, inside, touched: (A,) int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2 withdrawn, <= -3: row
 -(x + 3) of details, a child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64."""
-Tape = namedtuple("Tape", "orders details fills trades equity ambiguous booked")
-Tape.__doc__ = """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, AMBIGUOUS, BOOKED rows."""
+Tape = namedtuple("Tape", "orders details fills trades equity gross ambiguous booked")
+Tape.__doc__ = """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross
+exposure (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED rows."""
 
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP = (int(k) for k in Kind)
 GTC, DAY, BARS, IOC, AT_OPEN, AT_CLOSE = (int(k) for k in TimeInForce)

@@ -14,6 +14,7 @@ R_SIGNAL_EXIT = int(Reason.SIGNAL_EXIT)
 SPLIT = int(ActionKind.SPLIT)
 SHARES, VALUE, FRACTION = int(SizeType.SHARES), int(SizeType.VALUE), int(SizeType.FRACTION)
 TARGET_SHARES = int(SizeType.TARGET_SHARES)
+IN_BATCH, AGAINST = 1, 2  # ORDER.batch: part of a batch; the latter trades against the direction of its signal
 
 
 # Prices and refusals -------------------------------------------------------------------------------------------------
@@ -63,17 +64,17 @@ def refuse(t, a, quantity, origin, reason, book, tape):
 
 
 @leaf
-def is_reduction(quantity, p):
-    return quantity * p.shares < 0.0 and abs(quantity) <= abs(p.shares) * (1.0 + RESIDUE)
+def is_reduction(quantity, held):
+    return quantity * held < 0.0 and abs(quantity) <= abs(held) * (1.0 + RESIDUE)
 
 
 @routine
-def refusal(t, a, quantity, price, whole, market, params, book):
-    """Why an order of this quantity is refused at decision, 0 if it is not (6.3, 5.2, 1.4)."""
+def refusal(t, a, quantity, held, price, exempt, market, params, book):
+    """Why an order of this quantity is refused at decision, 0 if it is not (6.3, 5.2, 1.4). exempt: from min_notional."""
     p = book.positions[a]
-    if not whole and params.min_notional > 0.0 and abs(quantity) * price < params.min_notional:
+    if not exempt and quantity != -held and params.min_notional > 0.0 and abs(quantity) * price < params.min_notional:
         return R_MINIMUM
-    if t < p.cool_until and not is_reduction(quantity, p):
+    if t < p.cool_until and not is_reduction(quantity, held):
         return R_COOLDOWN
     if p.gone:
         if p.gone == 2 and market.close[t, a] == market.close[t, a]:
@@ -148,7 +149,7 @@ def size_target(t, a, wanted, market, intents, params, book, tape):
         if held == 0.0 and params.lot > 0.0:
             refuse(t, a, target, TARGET, R_LOT, book, tape)
         return
-    reason = refusal(t, a, delta, price, wanted == 0.0, market, params, book)
+    reason = refusal(t, a, delta, held, price, False, market, params, book)
     if reason > 0:
         refuse(t, a, delta, TARGET, reason, book, tape)
         return
@@ -174,12 +175,25 @@ def size_targets(t, market, intents, params, book, tape):
 
 
 @routine
-def cancel_working_entry(t, a, side, book, tape):
-    """An exit, or an opposite entry, ends what is left of the entry on `side`."""
-    p = book.positions[a]
-    if p.working >= 0 and is_open(tape.orders[p.working]) and tape.orders[p.working].left * side > 0.0:
-        end_order(p.working, CANCELLED, R_SIGNAL_EXIT, t, book, tape)
-        p.working = -1
+def working_entry(a, side, book, tape):
+    """Row of a live entry order that a signal in direction `side` made, -1 if none."""
+    i = book.queues[a].head
+    while i > 0:
+        d = tape.details[i]
+        i = d.next
+        o = tape.orders[d.order]
+        if o.origin == SIGNAL_ENTRY and is_open(o) and (o.left * side > 0.0) != (o.batch == AGAINST):
+            return d.order
+    return -1
+
+
+@routine
+def end_working_entries(t, a, side, status, reason, book, tape):
+    """An exit, an opposite entry or a new target ends what is left of the entries on `side`."""
+    k = working_entry(a, side, book, tape)
+    while k >= 0:
+        end_order(k, status, reason, t, book, tape)
+        k = working_entry(a, side, book, tape)
 
 
 @routine
@@ -205,30 +219,40 @@ def signal_target(amount, side, price, equity, params):
 
 
 @routine
+def signal_quantity(wanted, counted, price, equity, params):
+    """Signed shares that a signal orders: its size, or for target sizes what is missing to it; 0: nothing to order."""
+    if params.size_type >= TARGET_SHARES:
+        return target_delta(wanted, counted, price, equity, params)
+    return floor_to_lot(wanted, params.lot)
+
+
+@routine
 def submit_signal_entry(t, a, side, g, market, intents, params, book, tape):
+    """Size the entry and submit it. A position on the other side counts as none: an exit of its own closes it."""
     s = book.state[0]
-    p = book.positions[a]
+    held = book.positions[a].shares
     price = sizing_price(t, a, market, book)
     if price != price:
         refuse(t, a, 0.0, SIGNAL_ENTRY, R_NO_PRICE, book, tape)
         return
     wanted = signal_target(g.amount, side, price, s.equity, params)
+    if side < 0.0 and not params.allow_short:
+        refuse(t, a, floor_to_lot(wanted, params.lot), SIGNAL_ENTRY, R_NO_SHORT, book, tape)
+        return
     is_target = params.size_type >= TARGET_SHARES
-    if is_target:
-        quantity = target_delta(wanted, p.shares, price, s.equity, params)
-    else:
-        quantity = floor_to_lot(wanted, params.lot)
+    counted = held if is_target and held * side > 0.0 else 0.0
+    quantity = signal_quantity(wanted, counted, price, s.equity, params)
     if quantity == 0.0:
-        if wanted != 0.0 and not (is_target and p.shares != 0.0):
+        if counted == 0.0 and params.lot > 0.0:
             refuse(t, a, wanted, SIGNAL_ENTRY, R_LOT, book, tape)
         return
-    reason = refusal(t, a, quantity, price, is_target and wanted == 0.0, market, params, book)
+    reason = refusal(t, a, quantity, counted, price, False, market, params, book)
     if reason > 0:
         refuse(t, a, quantity, SIGNAL_ENTRY, reason, book, tape)
         return
     k = submit_sized(t, a, quantity, SIGNAL_ENTRY, market, intents, params, book, tape)
-    tape.orders[k].batch = is_target
-    p.working = k
+    if is_target:
+        tape.orders[k].batch = IN_BATCH if quantity * side > 0.0 else AGAINST
     if params.rank_given:
         if tape.orders[k].detail == 0:
             new_detail(k, book, tape)
@@ -240,23 +264,15 @@ def submit_signal_entry(t, a, side, g, market, intents, params, book, tape):
 def enter(t, a, side, g, market, intents, params, book, tape):
     """An entry signal: ignored while held or working unless accumulating; the opposite position is closed first."""
     p = book.positions[a]
-    if p.shares * side > 0.0 and not params.accumulate:
+    if not params.accumulate and (p.shares * side > 0.0 or working_entry(a, side, book, tape) >= 0):
         return
+    end_working_entries(t, a, -side, CANCELLED, R_SIGNAL_EXIT, book, tape)
     if p.shares * side < 0.0:
-        cancel_working_entry(t, a, -side, book, tape)
         submit_signal_exit(t, a, market, intents, params, book, tape)
         if side < 0.0 and not params.allow_short:
             return
-    working = p.working >= 0 and is_open(tape.orders[p.working])
-    if working and tape.orders[p.working].left * side > 0.0 and not params.accumulate:
-        return
-    if p.shares == 0.0:
-        cancel_working_entry(t, a, -side, book, tape)
-    if side < 0.0 and not params.allow_short:
-        refuse(t, a, 0.0, SIGNAL_ENTRY, R_NO_SHORT, book, tape)
-        return
-    if working and params.size_type >= TARGET_SHARES:
-        replace_working(t, a, REPLACED, R_REPLACED, book, tape)
+    if params.size_type >= TARGET_SHARES:
+        end_working_entries(t, a, side, REPLACED, R_REPLACED, book, tape)
     submit_signal_entry(t, a, side, g, market, intents, params, book, tape)
 
 
@@ -273,12 +289,16 @@ def follow_signal(t, g, market, intents, params, book, tape):
     if enter_long and enter_short:
         s.conflicts += 1
         enter_long = enter_short = False
+    if enter_long and exit_long:
+        exit_long = p.shares != 0.0
+        enter_long = p.shares < 0.0
+    if enter_short and exit_short:
+        exit_short = p.shares != 0.0
+        enter_short = p.shares > 0.0
     if exit_long:
-        cancel_working_entry(t, a, 1.0, book, tape)
-        enter_long = False
+        end_working_entries(t, a, 1.0, CANCELLED, R_SIGNAL_EXIT, book, tape)
     if exit_short:
-        cancel_working_entry(t, a, -1.0, book, tape)
-        enter_short = False
+        end_working_entries(t, a, -1.0, CANCELLED, R_SIGNAL_EXIT, book, tape)
     if (exit_long and p.shares > 0.0) or (exit_short and p.shares < 0.0):
         submit_signal_exit(t, a, market, intents, params, book, tape)
     if enter_long or enter_short:

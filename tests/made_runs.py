@@ -143,24 +143,30 @@ class Ledger:
         """The Run, with every streaming statistic of the account."""
         held, cashes = self.walk()
         count = len(self.close) if bars is None else bars
-        equity = np.zeros(count, schema.EQUITY)
+        equity, gross, counts = np.zeros(count, schema.EQUITY), np.zeros(count), []
         for bar in range(count):
             values = [q * self.mark(bar, asset) for (b, asset), q in held.items() if b == bar]
-            equity[bar] = (cashes[bar] + sum(values), cashes[bar], sum(map(abs, values)), len(values), 0)
+            equity[bar] = (cashes[bar] + sum(values), cashes[bar])
+            gross[bar] = sum(map(abs, values))
+            counts.append(len(values))
         tape = schema.Tape(
             orders=rows([*self.orders, {}], schema.ORDER),
             details=rows(self.details, schema.DETAIL),
             fills=rows([*self.fills, {}], schema.FILL),
             trades=rows([*self.trades, {}], schema.TRADE),
             equity=equity,
+            gross=gross,
             ambiguous=rows([*self.ambiguous, {}], schema.AMBIGUOUS),
             booked=rows([*self.booked, {}], schema.BOOKED),
         )
         panel = Panel.from_arrays(*[self.close] * 4, timestamps=self.timestamps, symbols=self.symbols)
         placed = np.array(self.placed, dtype=np.int32)
-        book = schema.Book(**{**dict.fromkeys(schema.Book._fields), "state": self.state(equity), "placed": placed})
+        book = schema.Book(**{**dict.fromkeys(schema.Book._fields), "state": self.state(equity, counts), "placed": placed})
+        book = book._replace(positions=self.open_positions(held, count))
+        params = np.zeros(1, schema.PARAMS)
+        params["allow_short"] = 1
         inputs = SimpleNamespace(
-            params=np.zeros(1, schema.PARAMS),
+            params=params,
             intents=SimpleNamespace(orders=np.zeros(len(placed), schema.INTENT)),
             order_ids=pl.Series(self.ids, dtype=pl.String),
             tags=pl.Series(self.tags, dtype=pl.String),
@@ -168,7 +174,18 @@ class Ledger:
         )
         return Run(panel, self.config, inputs, book, tape, count, self.notices)
 
-    def state(self, equity):
+    def open_positions(self, held, count):
+        """POSITION rows: shares held after the last bar and the bar on which each was opened."""
+        positions = np.zeros(self.close.shape[1], schema.POSITION)
+        for asset in range(len(positions)):
+            bar = count - 1
+            positions["shares"][asset] = held.get((bar, asset), 0.0)
+            while bar > 0 and held.get((bar - 1, asset), 0.0) * positions["shares"][asset] > 0:
+                bar -= 1
+            positions["entry_bar"][asset] = bar
+        return positions
+
+    def state(self, equity, counts):
         """STATE as the kernel keeps it, by plain sums over what happened."""
         s = np.zeros(1, schema.STATE)
         value = [self.config.initial_cash, *equity["equity"]]
@@ -192,8 +209,8 @@ class Ledger:
             "slippage": sum(f["slippage"] for f in self.fills), "wins": sum(n > 0 for n in net),
             "gross_profit": sum(n for n in net if n > 0), "gross_loss": -sum(n for n in net if n <= 0),
             "sum_turnover": sum(turnover), "max_turnover": max(turnover, default=0.0),
-            "sum_positions": sum(equity["positions"]), "max_positions": max(equity["positions"], default=0),
-            "exposed_bars": np.count_nonzero(equity["positions"]),
+            "sum_positions": sum(counts), "max_positions": max(counts, default=0),
+            "exposed_bars": np.count_nonzero(counts),
             "dividends": sum(b["cash"] for b in self.booked if b["kind"] == ActionKind.DIVIDEND),
             "realised": sum(t["pnl"] for t in self.trades),
         }  # fmt: skip

@@ -23,7 +23,7 @@ def state_of(equity, initial=100.0):
     """STATE of an account with this equity curve."""
     rows = np.zeros(len(equity), schema.EQUITY)
     rows["equity"] = equity
-    return Ledger([[1.0, 1.0]], config=Config(initial_cash=initial)).state(rows)
+    return Ledger([[1.0, 1.0]], config=Config(initial_cash=initial)).state(rows, ())
 
 
 def figures(equity, initial=100.0):

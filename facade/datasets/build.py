@@ -28,8 +28,8 @@ def recover_actions(stocks: pl.DataFrame) -> pl.DataFrame:
     """symbol, ex_date, kind, value; a dividend is cash per share after the split of its day."""
     factor = pl.col("adj_close") / pl.col("close")
     step = factor / factor.shift(1).over("symbol")
-    split = pl.when(step > 1.5).then(step.round()).otherwise(1.0)
-    frame = stocks.sort("symbol", "timestamp").with_columns(step=step).with_columns(split=split.over("symbol"))
+    split = pl.when(pl.col("step") > 1.5).then(pl.col("step").round()).otherwise(1.0)
+    frame = stocks.sort("symbol", "timestamp").with_columns(step=step).with_columns(split=split)
     surplus = pl.col("step") / pl.col("split") - 1
     splits = frame.filter(pl.col("split") != 1).select("symbol", "timestamp", kind=pl.lit("split"), value="split")
     dividends = frame.filter(surplus > _SMALLEST_YIELD).select(

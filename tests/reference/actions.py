@@ -79,7 +79,7 @@ def split(run, asset, ratio):
         run.last[asset] /= ratio
     if run.volume_before[asset] is not None:
         run.volume_before[asset] *= ratio
-    run.closes[asset] = [close / ratio for close in run.closes[asset]]
+    run.closes[asset] = [(bar, close / ratio) for bar, close in run.closes[asset]]
     position = run.positions[asset]
     if position.shares != 0:
         position.shares *= ratio
@@ -139,6 +139,8 @@ def dividend(run, asset, amount):
         position.mark -= amount
         if position.shares > 0 and position.rules["stop_loss_price"] is not None:
             position.rules["stop_loss_price"] -= amount
+        if position.shares < 0 and position.rules["take_profit_price"] is not None:
+            position.rules["take_profit_price"] -= amount
         update_levels(position)
     for order in with_unborn(run.pending(asset)):
         buy = order.side > 0
@@ -150,6 +152,8 @@ def dividend(run, asset, amount):
             order.mark -= amount
         if buy and order.rules.get("stop_loss_price") is not None:
             order.rules["stop_loss_price"] -= amount
+        if not buy and order.rules.get("take_profit_price") is not None:
+            order.rules["take_profit_price"] -= amount
 
 
 def close_out(run, asset, recovery):
@@ -203,7 +207,7 @@ def close_bankrupt(run):
     for order in run.pending():
         cancel(run, order, Reason.BANKRUPT)
     config = run.config
-    for asset in list(run.held):
+    for asset in sorted(run.held):
         quantity = -run.positions[asset].shares
         base = run.last[asset]
         rate = half_spread(run, asset) + config["slippage_rate"]

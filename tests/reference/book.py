@@ -208,7 +208,7 @@ class Run:
     budget: list = field(default_factory=list)
     used: list = field(default_factory=list)  # per asset {+1: bought, -1: sold} in this bar
     volume_before: list = field(default_factory=list)
-    closes: list = field(default_factory=list)  # own closes so far, restated for splits
+    closes: list = field(default_factory=list)  # own (bar, close) so far, restated for splits
     missed: list = field(default_factory=list)  # sessions in a row without a bar
     seen: list = field(default_factory=list)  # a bar in this session
     stale: list = field(default_factory=list)

@@ -205,10 +205,10 @@ def size_entry(run, strategy, asset, direction, equity, short_refused):
     is_target = kind.startswith("target_")
     price = run.known_price(asset)
     order = market(run, asset, 0.0, Origin.SIGNAL_ENTRY, direction=direction, batch=is_target, rank=rank)
-    if price is None and not short_refused:
+    if price is None:
         place(run, order, Reason.NO_PRICE)
         return
-    per = {"shares": size, "value": size / price if price else 0.0, "fraction": size * equity / price if price else 0.0}
+    per = {"shares": size, "value": size / price, "fraction": size * equity / price}
     wanted = direction * per[kind.removeprefix("target_")]
     if short_refused:
         order.requested = order.left = floor_to_lots(wanted, run.config["lot"])

@@ -51,7 +51,7 @@ def mark(account):
         if close is not None:
             account.last[asset] = close
             account.volume_before[asset] = account.price("volume", asset)
-            account.closes[asset].append(close)
+            account.closes[asset].append((account.t, close))
     if account.held:
         reached("4.3")
     account.equity = ledger.marked_equity(account)

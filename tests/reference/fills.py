@@ -37,7 +37,7 @@ from .orders import (
     take_away,
     trigger,
 )
-from .prices import budget_left, costs_are_linear, count_bound, count_costs, slice_fee, slice_price
+from .prices import budget_left, costs_are_linear, count_bound, count_costs, slice_fee, slice_price, use_budget
 from .rules import add_to_basis, open_position, stop_in_force, stop_order, target_in_force, target_order, update_levels
 
 
@@ -192,7 +192,7 @@ def fill(run, order, quantity, moment):
     order.slices += 1
     count_costs(run, order, quantity, moment.base, price, moment.passive)
     _count_fill(run, order, moment)
-    run.used[asset][side] += quantity
+    use_budget(run, asset, side, quantity)
     part = min(1.0, quantity / abs(order.left))
     was_flat = run.positions[asset].shares == 0
     closing = settle(
@@ -382,6 +382,8 @@ def fill_batch(run, orders, prices, phase):
     for order, quantity, moment in wanted:
         needed += need(run, order, quantity, moment)
     available = max(0.0, available_cash(run, Moment(phase, 0.0)))
+    if run.config["lot"] == 0 and available < 1e-9 * run.equity:
+        return
     short_of_cash = needed > available * (1 + 1e-12)
     for order, quantity, moment in wanted:
         reached("2.3")

@@ -11,7 +11,7 @@ def settle(run, asset, quantity, price, fee, *, base, phase, origin, row=-1, pas
     position = run.positions[asset]
     closing = position.shares * quantity < 0
     slippage = abs(quantity) * abs(price - base)
-    run.cash = run.cash - quantity * price - fee
+    run.cash -= quantity * price + fee
     run.fees += fee
     run.fills.append(
         {
@@ -36,6 +36,7 @@ def settle(run, asset, quantity, price, fee, *, base, phase, origin, row=-1, pas
     if closing:
         _close(run, asset, quantity, price, origin)
     else:
+        position.high, position.low = max(position.high, price), min(position.low, price)
         _open(position, quantity, price)
     return closing
 

@@ -178,11 +178,11 @@ def share_fill(run, order, part):
 def grow_children(run, parent, price, moment):
     """Children are live for what the parent's opening legs have filled, from the first such fill on."""
     for child in parent.children:
-        if child.status == UNBORN:
+        now = floor_to_lots(min(child.size, abs(parent.opened)), run.config["lot"])
+        if child.status == UNBORN and now > 0:
             reached("2.4 born")
-            _bear(run, child, price, moment)
+            _bear(run, child, now, price, moment)
         elif child.pending:
-            now = min(child.size, abs(parent.opened))
             if now > child.granted:
                 reached("2.4 grow")
                 child.requested += child.side * (now - child.granted)
@@ -190,11 +190,11 @@ def grow_children(run, parent, price, moment):
                 child.granted = now
 
 
-def _bear(run, child, price, moment):
+def _bear(run, child, quantity, price, moment):
     """A child gets its row and is live at once; a trailing child's mark starts at the parent's fill."""
     parent = child.parent
     side = -parent.side
-    child.granted = min(child.size, abs(parent.opened))
+    child.granted = quantity
     child.requested = child.left = side * child.granted
     child.bar = run.t
     submit(run, child)

@@ -2,7 +2,7 @@
 
 import math
 
-from .book import sign
+from .book import RESIDUE, sign
 from .coverage import reached
 from .enums import LIMIT, STOP, STOP_LIMIT, TRAILING_STOP
 
@@ -28,8 +28,14 @@ def start_budgets(run):
 
 def budget_left(run, asset):
     """Shares that may still trade in this bar."""
-    used = run.used[asset]
-    return max(0.0, run.budget[asset] - used[1] - used[-1])
+    return run.budget[asset]
+
+
+def use_budget(run, asset, side, quantity):
+    """Take `quantity` unsigned shares off the budget; a residue below 1e-9 of the slice is none."""
+    run.used[asset][side] += quantity
+    rest = run.budget[asset] - quantity
+    run.budget[asset] = rest if rest > RESIDUE * quantity else 0.0
 
 
 def count_bound(run, asset):
@@ -53,7 +59,7 @@ def half_spread(run, asset):
 
 def volatility(run, asset):
     """Deviation of the last returns of the asset's own closes, through the bar before (ddof 1)."""
-    closes = run.closes[asset][-(run.config["volatility_window"] + 1) :]
+    closes = [close for bar, close in run.closes[asset] if bar < run.t][-(run.config["volatility_window"] + 1) :]
     returns = []
     for before, after in zip(closes, closes[1:], strict=False):
         returns.append(after / before - 1.0)
@@ -120,10 +126,10 @@ def slice_fee(run, order, quantity, price, passive):
     raw += config["commission_per_share"] * quantity
     if order.slices == 0:
         raw += config["commission_per_trade"]
-    raw = order.raw_fee + raw
+    slice_raw, raw = raw, order.raw_fee + raw
     ceiling = math.inf if config["commission_maximum"] is None else config["commission_maximum"]
     total = min(max(raw, config["commission_minimum"]), ceiling)
-    fee = total - order.paid_fee
+    fee = slice_raw if costs_are_linear(config) else total - order.paid_fee
     if order.side < 0:
         fee += config["sell_tax_rate"] * value
     return fee, raw, total

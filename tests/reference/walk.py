@@ -11,6 +11,7 @@ from .enums import (
     IOC,
     LIMIT,
     MARKET,
+    OPEN,
     STOP,
     STOP_LIMIT,
     TRAIL,
@@ -38,7 +39,7 @@ class Level:
 
 def fill_inside_bar(run):
     """Walk the assets by their best live entry, those without one last, then by index (3.4)."""
-    run.spendable = available_cash(run, Moment(INSIDE, 0.0)) if run.held else run.cash
+    run.spendable = available_cash(run, Moment(OPEN, 0.0))
     ranked = []
     for asset in range(run.assets):
         if not run.has_bar(asset):
@@ -293,13 +294,17 @@ def already_passed(price, level):
 def meet_what_the_close_proves(run, asset):
     """Levels born inside that are not certain: adverse ones under "assumed" first, then those C is at or through."""
     close = run.price("close", asset)
-    waiting = [level for level in waiting_levels(run, asset) if in_range(run, asset, level)]
-    if any(not reached_by(close, level) for level in waiting):
-        reached("3.2 unproven")
-        run.ambiguous.append((run.t, asset, ENTRY_BAR))
     if run.config["entry_bar"] == "assumed":
         meet_waiting(run, asset, lambda level: level.is_stop, "3.2 assumed")
     meet_waiting(run, asset, lambda level: reached_by(close, level), None)
+
+
+def note_unproven(run, asset, level):
+    """Count the bar once when a level in range is neither certain nor proven by the close."""
+    row = (run.t, asset, ENTRY_BAR)
+    if not reached_by(run.price("close", asset), level) and row not in run.ambiguous:
+        reached("3.2 unproven")
+        run.ambiguous.append(row)
 
 
 def waiting_levels(run, asset):
@@ -312,7 +317,10 @@ def meet_waiting(run, asset, chosen, name):
     while True:
         best, best_key = None, None
         for position_in_list, level in enumerate(waiting_levels(run, asset)):
-            if not in_range(run, asset, level) or not chosen(level):
+            if not in_range(run, asset, level):
+                continue
+            note_unproven(run, asset, level)
+            if not chosen(level):
                 continue
             key = (abs(level.price - level.birth.price), position_in_list)
             if best_key is None or key < best_key:

@@ -1,0 +1,66 @@
+# Everything runs in .venv, which the first call makes; `PYTHON=python3.13 make test` makes it with that interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Workers of pytest-xdist; WORKERS=0 runs in one process.
+WORKERS ?= auto
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# Stamps carry the interpreter's version, so that another PYTHON makes the environment anew.
+READY := $(VENV)/.ready-$(VERSION)
+VIZ := $(VENV)/.viz-$(VERSION)
+DEV := $(VENV)/.dev-$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test notebook lint format types layers mutants bench clean
+
+help:
+	@echo "make demo     a backtest of real data; writes demo/"
+	@echo "make test     the whole test suite (ARGS='-k name' for a part)"
+	@echo "make lint     ruff: lint and format check      make format   ruff: mend both"
+	@echo "make types    mypy                             make layers   import contracts"
+	@echo "make bench    benchmarks against the floor     make mutants  do the tests notice a broken kernel?"
+	@echo "make clean    remove .venv, caches and demo/"
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ml4t-kernel needs Python 3.11 or newer, $(PYTHON) is not: PYTHON=python3.13 make ..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VIZ): $(READY) pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[viz]'
+	@touch $@
+
+$(DEV): $(READY) pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VIZ)
+
+demo: $(VIZ)
+	$(BIN)/python -m facade.demo
+
+test: $(DEV)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+layers: $(DEV)
+	$(BIN)/lint-imports
+
+mutants: $(DEV)
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+bench: $(DEV)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
