@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Workers of pytest-xdist; WORKERS=0 runs in one process.
 WORKERS ?= auto
+# Modules of benchmarks/ that `make bench` runs.
+BENCHMARKS ?= speed resting
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # Stamps carry the interpreter's version, so that another PYTHON makes the environment anew.
 READY := $(VENV)/.ready-$(VERSION)
@@ -59,7 +61,7 @@ mutants: $(DEV)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: $(DEV)
-	$(BIN)/python -m benchmarks $(ARGS)
+	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache

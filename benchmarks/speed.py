@@ -35,11 +35,13 @@ def kernel_arm(panel: Panel, strategy: Any, config: Config) -> tuple[Callable[[]
     account, tape = prepare(panel, inputs)
     advance, idle = kernel.advance(), kernel.no_strategy()
     bars = panel.shape[0]
+    done = 0
+    while (done := advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars, idle)) < bars:
+        account, tape = kernel.grow(account, tape)
 
     def run() -> None:
         kernel.reset(account, tape, inputs.params)
-        if advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle) != bars:
-            raise RuntimeError("the prepared tape is too small for this workload")
+        advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle)
 
     return run, lambda: float(account.state["equity"][0])
 

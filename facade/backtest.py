@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from facade.config import Config
-from facade.decode import Run
 from facade.errors import ConfigError, DataError, Interrupted, StrategyError
 from facade.execute import execute
 from facade.inputs import encode

@@ -33,11 +33,16 @@ if TYPE_CHECKING:
 class Inputs(Protocol):
     """What decoding reads of the encoded strategy."""
 
-    params: np.ndarray
-    intents: schema.Intents
-    order_ids: Sequence[str | None] | None
-    tags: Sequence[str | None] | None
-    counts: Mapping[str, int]
+    @property
+    def params(self) -> np.ndarray: ...
+    @property
+    def intents(self) -> schema.Intents: ...
+    @property
+    def order_ids(self) -> Sequence[str | None] | pl.Series | None: ...
+    @property
+    def tags(self) -> Sequence[str | None] | pl.Series | None: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def _intent_of_order(run: Run) -> np.ndarray:
     return np.where(intent < count, intent, -1)
 
 
-def _given_words(values: Sequence[str | None] | None, intent: np.ndarray) -> pl.Series:
+def _given_words(values: Sequence[str | None] | pl.Series | None, intent: np.ndarray) -> pl.Series:
     """(N,) what the user called the order (id or tag), null where nothing was given."""
     if values is None or len(values) == 0:
         return _nulls(pl.Series("", [], dtype=pl.String), len(intent))
@@ -301,7 +306,7 @@ def decode_trades(run: Run) -> pl.DataFrame:
 
 
 def gross_exposure(run: Run) -> np.ndarray:
-    """(bars,) value of all positions, longs and shorts alike: recorded where shorting is allowed, else equity - cash."""
+    """(bars,) value of all positions, long or short: recorded where shorting is allowed, else equity - cash."""
     if run.inputs.params["allow_short"][0]:
         return np.ascontiguousarray(run.tape.gross[: run.bars])
     rows = run.tape.equity[: run.bars]
@@ -309,7 +314,7 @@ def gross_exposure(run: Run) -> np.ndarray:
 
 
 def open_positions(run: Run) -> np.ndarray:
-    """(bars,) int32: assets held at the end of each bar, from the entry and exit bars of round trips and open positions."""
+    """(bars,) int32: assets held at the end of each bar, from the bars of round trips and open positions."""
     trades = run.tape.trades[: run.state["trades"]]
     held = run.book.positions[run.book.positions["shares"] != 0.0]
     change = np.bincount(trades["entry_bar"], minlength=run.bars + 1)

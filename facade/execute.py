@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from facade.panel import Panel
 
 FIRST_SLICE = 65_536
-"""Asset-bars of the first slice; later ones double until one takes SLICE_SECONDS, so that Ctrl-C is heard and a progress
-bar moves, while a short run is one or two calls (a call costs 80 microseconds)."""
+"""Asset-bars of the first slice; later ones double until one takes SLICE_SECONDS, so that Ctrl-C is heard and a
+progress bar moves, while a short run is one or two calls (a call costs 80 microseconds)."""
 SLICE_SECONDS = 0.1
 
 
@@ -28,7 +28,9 @@ def prepare(panel: Panel, inputs: EncodedInputs) -> tuple[Book, Tape]:
     Memory that is not written costs nothing, so the estimate is generous; the kernel asks for more when it was not.
     """
     orders = inputs.expected_orders + 8 * panel.shape[1] + 1024
-    details = len(inputs.intents.orders) + (orders if inputs.params["basis_signal"][0] else 0) + 8 * panel.shape[1] + 1024
+    details = (
+        len(inputs.intents.orders) + (orders if inputs.params["basis_signal"][0] else 0) + 8 * panel.shape[1] + 1024
+    )
     rows = dict(orders=orders, details=details, fills=orders, trades=orders, ambiguous=4096)
     rows["gross"] = panel.shape[0] if inputs.params["allow_short"][0] else 1
     rows["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
@@ -65,12 +67,12 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
     return Run(panel, config, inputs, _plain(account), _plain(tape), done, notices)
 
 
-def _as_records(inputs: EncodedInputs) -> tuple:
+def _as_records(inputs: EncodedInputs) -> tuple[Any, ...]:
     return tuple(
         type(bundle)(*(kernel.records(array) for array in bundle)) for bundle in (inputs.market, inputs.intents)
     )
 
 
-def _plain(bundle):
+def _plain(bundle: Any) -> Any:
     """Plain structured arrays again, where the interpreter needed recarrays."""
     return type(bundle)(*(kernel.plain(array) for array in bundle))

@@ -28,6 +28,7 @@ from ml4t_kernel.schema import (
     RULES,
     SIGNAL,
     IntentAction,
+    Kind,
     Intents,
     Market,
     SizeType,
@@ -68,6 +69,7 @@ class _Draft:
     n_assets: int
     weights: np.ndarray = field(init=False)
     target_bars: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0), np.int32))
+    target_assets: np.ndarray = field(init=False)
     signals: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0, SIGNAL), SIGNAL))
     orders: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0, INTENT), INTENT))
     rules: np.ndarray = field(init=False)
@@ -77,6 +79,7 @@ class _Draft:
 
     def __post_init__(self) -> None:
         self.weights = frozen(np.zeros((0, self.n_assets)))
+        self.target_assets = frozen(np.arange(self.n_assets), np.int32)
         self.rules = _no_rules(1)
         self.asset_rules = np.zeros(self.n_assets, np.int32)
 
@@ -105,11 +108,13 @@ def encode(panel: Any, strategy: Any, config: Config, align: str | None = None) 
     draft = _Draft(panel.shape[0], panel.shape[1])
     _set_asset_rules(draft, config, panel)
     labels = _encode_strategy(panel, strategy, draft, params, align)
-    market = make_market(panel, config, params)
+    resting = bool((draft.orders["kind"] != Kind.MARKET).any())
+    market = make_market(panel, config, params, resting)
     intents = Intents(
         events=_events(panel.shape[0], market, draft),
         weights=draft.weights,
         target_bars=draft.target_bars,
+        target_assets=draft.target_assets,
         signals=draft.signals,
         orders=draft.orders,
         rules=frozen(draft.rules, RULES),
@@ -222,9 +227,25 @@ def _encode_targets(
             refuse_short_targets(panel, rows, what, "")
     if strategy.min_notional is not None:
         params["min_notional"] = strategy.min_notional
-    draft.weights, draft.target_bars, draft.counts = rows.weights, frozen(rows.bars, np.int32), rows.counts
-    wanted = int(np.count_nonzero(rows.weights))
-    draft.expected_orders = min(rows.weights.size, 2 * wanted)
+    draft.weights, draft.target_assets = _wanted_columns(rows.weights)
+    draft.target_bars, draft.counts = frozen(rows.bars, np.int32), rows.counts
+    wanted = int(np.count_nonzero(draft.weights))
+    draft.expected_orders = min(draft.weights.size, 2 * wanted)
+
+
+def _wanted_columns(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Targets of the assets that are ever wanted, and which they are; all of them unless most are not.
+
+    A column of zeros and NaN decides nothing, and a wide panel of which few assets trade should not cost its width.
+    """
+    everything = np.arange(weights.shape[1], dtype=np.int32)
+    first = weights[:1]
+    if not len(weights) or np.count_nonzero((first != 0) & ~np.isnan(first)) * 2 > len(everything):
+        return weights, frozen(everything, np.int32)
+    used = np.flatnonzero(((weights != 0) & ~np.isnan(weights)).any(axis=0)).astype(np.int32)
+    if 2 * len(used) > len(everything):
+        return weights, frozen(everything, np.int32)
+    return frozen(np.ascontiguousarray(weights[:, used])), frozen(used, np.int32)
 
 
 def _encode_signals(panel: Any, strategy: Signals, draft: _Draft, params: np.ndarray, align: str | None) -> None:

@@ -15,20 +15,26 @@ from ml4t_kernel import market as derived
 from ml4t_kernel.schema import ACTION, Market
 
 
-def make_market(panel: Any, config: Config, params: np.ndarray) -> Market:
-    """Market of a panel under a configuration; `params` is the row made by `params_row`."""
+def make_market(panel: Any, config: Config, params: np.ndarray, resting: bool = False) -> Market:
+    """Market of a panel under a configuration; `params` is the row made by `params_row`.
+
+    resting: some orders may wait for their price, so the extremes of blocks of bars are worth having.
+    """
     prices = {name: frozen(getattr(panel, name)) for name in ("open", "high", "low", "close")}
     capped = params["max_participation"][0] < np.inf
     volume = frozen(panel.volume)
     budget = _none() if not capped else volume
     if capped and config.volume_basis == "previous":
         budget = remember(panel, ("previous volume",), lambda: _previous_volume(panel))
+    block_high, block_low = remember(panel, ("blocks",), lambda: _blocks(panel)) if resting else (_no_rows(), _no_rows())
     return Market(
         **prices,
         volume=volume,
         budget_volume=budget,
         half_spread=_half_spread(panel, config),
         sigma=_sigma(panel, config),
+        block_high=block_high,
+        block_low=block_low,
         session_end=remember(panel, ("sessions",), lambda: frozen(derived.session_end(panel.sessions), np.int32)),
         actions=remember(panel, ("actions",), lambda: frozen(panel.action_rows, ACTION)),
         stale=remember(
@@ -42,6 +48,15 @@ def make_market(panel: Any, config: Config, params: np.ndarray) -> Market:
 def _none() -> np.ndarray:
     """(1, 1) stand-in for an array that nothing reads."""
     return frozen(np.zeros((1, 1)))
+
+
+def _no_rows() -> np.ndarray:
+    return frozen(np.zeros((0, 1)))
+
+
+def _blocks(panel: Any) -> tuple[np.ndarray, np.ndarray]:
+    highest, lowest = derived.block_extremes(panel.high, panel.low)
+    return frozen(highest), frozen(lowest)
 
 
 def _previous_volume(panel: Any) -> np.ndarray:

@@ -6,9 +6,9 @@ whatever its neighbours are. Nothing is read twice: no equity curve, no trades, 
 Notation: r_t simple return of bar t, the first against initial cash; n number of returns; P periods a year; E equity.
 Money is in account currency, everything else a fraction, never percent. Trades are closed round trips, net of fees.
 
-======================== =================================================================================== =============
+======================== =================================================================================== ===========
 key                      formula                                                                             unit
-======================== =================================================================================== =============
+======================== =================================================================================== ===========
 initial_cash             cash before the first bar                                                           currency
 final_value              E of the last bar done                                                              currency
 total_return             final_value / initial_cash - 1                                                      fraction
@@ -46,7 +46,7 @@ ambiguous_trail          the close proves a trailing exit that the lagged level 
 signal_conflicts         long and short entry of one asset on one bar, neither taken                         count
 periods_per_year         P: given, or derived from the timestamps                                            bars
 bars                     bars done                                                                           bars
-======================== =================================================================================== =============
+======================== =================================================================================== ===========
 
 Conventions. A ratio with a zero below is inf, -inf or NaN by the sign of what stands above (0 / 0 is NaN); a mean over
 nothing (no bar, no trade) is NaN; volatility and sharpe need two returns, else NaN. Returns whose spread is below the

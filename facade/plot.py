@@ -156,7 +156,8 @@ def _trade_markers(trades: pl.DataFrame, max_trades: int) -> list[dict[str, Any]
 def _trade_texts(trades: pl.DataFrame) -> list[str]:
     columns = ("symbol", "direction", "quantity", "entry_price", "exit_price", "pnl", "exit_reason", "entry_time")
     return [
-        f"{symbol} {direction} {abs(quantity):,g}, from {entered}<br>{entry:,.4f} to {left:,.4f}: {pnl:+,.2f} ({reason})"
+        f"{symbol} {direction} {abs(quantity):,g}, from {entered}<br>"
+        f"{entry:,.4f} to {left:,.4f}: {pnl:+,.2f} ({reason})"
         for symbol, direction, quantity, entry, left, pnl, reason, entered in trades.select(columns).iter_rows()
     ]
 

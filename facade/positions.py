@@ -1,8 +1,8 @@
 """Positions bar by bar, rebuilt from what moved them: fills, and the splits that were booked.
 
-A split sets the quantity to what the kernel booked; every fill of the bar comes after it. (Cash paid for the fraction of
-a share is part of the booking.) Deliveries are summed per asset in order of execution, so that a quantity is what the
-kernel held, to the last bit for whole shares.
+A split sets the quantity to what the kernel booked; every fill of the bar comes after it. (Cash paid for the fraction
+of a share is part of the booking.) Deliveries are summed per asset in order of execution, so that a quantity is what
+the kernel held, to the last bit for whole shares.
 """
 
 import numpy as np

@@ -390,7 +390,7 @@ class Result:
         return summary_text(self)
 
     def plot(self, **options: Any) -> "Figure":
-        """A plotly figure of equity, drawdown, exposure and trades; needs the `viz` extra. Options: `facade.plot.plot`."""
+        """A plotly figure of equity, drawdown, exposure and trades; needs the `viz` extra (see `facade.plot.plot`)."""
         from facade.plot import plot
 
         return plot(self, **options)

@@ -1,9 +1,9 @@
 """Splits, dividends and delistings falling on bar t (clauses 1.1, 1.4), and stale assets (4.5)."""
 
-from .jit import leaf, phase, routine
+from .jit import leaf, routine
 from .ledger import book_fill
 from .levels import set_levels
-from .orders import cancel_chain, finish_filled, is_open, withdraw_children
+from .orders import cancel_chain, finish_filled, is_open, wake_chain, withdraw_children
 from .groups import release_flat
 from .prices import RESIDUE, floor_to_lot
 from .schema import ActionKind, Kind, Origin, Reason
@@ -107,6 +107,8 @@ def split_pending(a, ratio, book, tape):
     s = book.state[0]
     i = book.queues[a].head
     book.queues[a].dirty = 1
+    if book.queues[a].listed == 2:
+        wake_chain(a, book)
     while i > 0:
         d = tape.details[i]
         i = d.next
@@ -208,6 +210,8 @@ def lower_pending(a, cash, book, tape):
     s = book.state[0]
     i = book.queues[a].head
     book.queues[a].dirty = 1
+    if book.queues[a].listed == 2:
+        wake_chain(a, book)
     while i > 0:
         d = tape.details[i]
         i = d.next

@@ -44,12 +44,12 @@ def could_act(price, at, o, d, params):
     """May the order execute at this price? Changes nothing; a stop is tested against its level."""
     if (at == CLOSE) != (o.time_in_force == AT_CLOSE):
         return False
-    if acts_as_market(o, d):
+    if acts_as_market(d):
         return True
     side = 1.0 if o.left > 0.0 else -1.0
-    if acts_as_limit(o, d):
+    if acts_as_limit(d):
         return meets_limit(-side, price, d.limit, params.limit_through)
-    return reaches(side, price, act_level(o, d))
+    return reaches(side, price, act_level(d))
 
 
 @routine
@@ -136,7 +136,7 @@ def ready(t, k, price, params, book, tape):
         return True
     side = 1.0 if o.left > 0.0 else -1.0
     if o.kind != LIMIT and not d.triggered:
-        if not reaches(side, price, act_level(o, d)):
+        if not reaches(side, price, act_level(d)):
             return False
         pull_trigger(t, k, book, tape)
     if o.kind == LIMIT or o.kind == STOP_LIMIT:

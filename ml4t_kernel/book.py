@@ -41,7 +41,7 @@ def new_book(assets: int, intents: int, orders: int) -> Book:
         records(np.zeros(assets, schema.POSITION)),
         records(np.zeros(assets, schema.QUEUE)),
         records(np.zeros(1, schema.WORK)),
-        *(np.zeros(assets, np.int32) for _ in range(4)),
+        *(np.zeros(assets, np.int32) for _ in range(5)),
         np.zeros(intents, np.int32),
         *(np.zeros(rows, np.int32) for _ in range(3)),
         *(np.zeros(rows, np.float64) for _ in range(2)),
@@ -80,26 +80,22 @@ def new_tape(bars: int, rows: dict[str, int]) -> Tape:
     return Tape(*(records(np.empty(max(1, sizes[name]), dtype)) for name, dtype in _ROWS.items()))
 
 
-def grown(array: np.ndarray, rows: int, filled: int) -> np.ndarray:
-    """A copy with more rows, the filled ones kept."""
-    larger = records(np.empty(rows, array.dtype))
+def grown(array: np.ndarray, filled: int) -> np.ndarray:
+    """A copy with twice the rows, the filled ones kept."""
+    larger = records(np.empty(2 * len(array) + 64, array.dtype))
     larger[:filled] = array[:filled]
     return larger
 
 
 def grow(book: Book, tape: Tape) -> tuple[Book, Tape]:
-    """Twice the rows of every tape and queue that is more than half full (all when none is)."""
-    state = book.state[0]
+    """What the kernel asked for in state.status, with twice the rows: the queues, or each tape that is half full."""
+    state = plain(book.state)[0]
+    if state["status"] == schema.RunStatus.GROW_QUEUES:
+        names = ("queue", "exits", "entries", "key_rank", "amounts")
+        return book._replace(**{name: grown(getattr(book, name), 0) for name in names}), tape
     filled = {name: int(state[name]) for name in ("orders", "details", "fills", "trades", "ambiguous", "booked")}
-    fields = {
-        name: grown(array, 2 * len(array) + 64, filled[name]) if name in filled else array
-        for name, array in tape._asdict().items()
-    }
-    queues = {
-        name: np.zeros(2 * len(getattr(book, name)) + 64, getattr(book, name).dtype)
-        for name in ("queue", "exits", "entries", "key_rank", "amounts")
-    }
-    return book._replace(**queues), Tape(**fields)
+    full = [name for name, rows in filled.items() if 2 * rows >= len(getattr(tape, name))] or list(filled)
+    return book, tape._replace(**{name: grown(getattr(tape, name), filled[name]) for name in full})
 
 
 # Entries -------------------------------------------------------------------------------------------------------------
@@ -115,7 +111,7 @@ def _bundle(kind: Any, *members: types.Type) -> types.Type:
 
 MARKET_TYPE = _bundle(
     Market,
-    *(_array("f8", 2, True) for _ in range(8)),
+    *(_array("f8", 2, True) for _ in range(10)),
     _array("i4", 1, True),
     *(_array(schema.ACTION, 1, True) for _ in range(2)),
 )
@@ -123,14 +119,14 @@ INTENTS_TYPE = _bundle(
     Intents,
     _array("u1", 1, True),
     _array("f8", 2, True),
-    _array("i4", 1, True),
+    *(_array("i4", 1, True) for _ in range(2)),
     *(_array(dtype, 1, True) for dtype in (schema.SIGNAL, schema.INTENT, schema.RULES)),
     _array("i4", 1, True),
 )
 BOOK_TYPE = _bundle(
     Book,
     *(_array(dtype) for dtype in (schema.STATE, schema.POSITION, schema.QUEUE, schema.WORK)),
-    *(_array("i4") for _ in range(8)),
+    *(_array("i4") for _ in range(9)),
     *(_array("f8") for _ in range(2)),
 )
 TAPE_TYPE = _bundle(Tape, *(_array(dtype) for dtype in _ROWS.values()))

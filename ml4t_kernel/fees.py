@@ -18,7 +18,7 @@ def tiered(notional, params):
 
 @leaf
 def sell_tax(quantity, price, w, params):
-    return params.sell_tax_rate * quantity * price if w.want < 0.0 else 0.0
+    return params.sell_tax_rate * (quantity * price) if w.want < 0.0 else 0.0
 
 
 @leaf

@@ -53,6 +53,7 @@ def found_position(t, a, k, market, intents, params, book, tape):
         book.held[s.held] = a
         s.held += 1
     w = book.work[0]
+    w.opened = 1
     p.born_inside = w.phase != 0
     p.birth_price = w.level
     p.birth_side = w.born_side
@@ -259,7 +260,7 @@ def draft_met_order(t, k, level, close, book, tape):
     w = book.work[0]
     o = tape.orders[k]
     d = tape.details[o.detail]
-    if acts_as_limit(o, d):
+    if acts_as_limit(d):
         at_price(level, level, 1, 0, w)
         return True
     pull_trigger(t, k, book, tape)

@@ -1,6 +1,6 @@
 """One-cancels-other groups and brackets: what a fill or a trigger does to the orders tied to it (clause 2.4)."""
 
-from .jit import phase, routine
+from .jit import routine
 from .orders import CANCELLED, LIVE, chain, end_order, is_open, start_clock, withdraw_children, write_order
 from .prices import floor_to_lot
 from .schema import AT_CLOSE, AT_OPEN, IOC, Origin, Phase, Reason

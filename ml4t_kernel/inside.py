@@ -9,10 +9,10 @@ from math import inf
 from .fills import at_price, draft_met_order, fill_at_turn, limit_of, pull_trigger
 from .jit import leaf, phase, routine
 from .levels import TAKE_PROFIT, levels_in_range, trail_proven
-from .orders import act_level, acts_as_limit, acts_as_market, acts_upward, is_open, remake_band, wakes
+from .orders import act_level, acts_as_limit, acts_as_market, acts_upward, remake_band, wakes
 from .prices import meets_limit, reaches
 from .risk import fire_stop, fire_target, serve_passed_levels, stop_is_idle, target_is_idle
-from .schema import AT_CLOSE, AT_OPEN, STOP_LIMIT, TRAILING_STOP, Ambiguity, Tie
+from .schema import IOC, TRAILING_STOP, Ambiguity, Tie
 from .sorting import sort_rows, sort_rows_by_key
 
 TWO_SIDED, ENTRY_BAR, TRAIL = int(Ambiguity.TWO_SIDED), int(Ambiguity.ENTRY_BAR), int(Ambiguity.TRAIL)
@@ -25,28 +25,29 @@ NOTHING, RULE_STOP, RULE_GOAL = -1, -2, -3  # what a search found, besides order
 
 
 @leaf
-def may_act_inside(t, o, d):
+def may_act_inside(t, d):
     """Live, resting, not bound to the open or the close, not met on this bar."""
-    if not is_open(o) or d.met_bar == t or acts_as_market(o, d):
+    if not d.chained or d.met_bar == t or acts_as_market(d):
         return False
-    return o.time_in_force != AT_CLOSE and o.time_in_force != AT_OPEN
+    return d.time_in_force < IOC
 
 
 @leaf
-def in_range(high, low, o, d, params):
+def in_range(high, low, d, params):
     """Does the bar reach the order's level?"""
-    if acts_upward(o, d):
-        if acts_as_limit(o, d):
+    if acts_upward(d):
+        if acts_as_limit(d):
             return meets_limit(1.0, high, d.limit, params.limit_through)
-        return reaches(1.0, high, act_level(o, d))
-    if acts_as_limit(o, d):
+        return reaches(1.0, high, act_level(d))
+    if acts_as_limit(d):
         return meets_limit(-1.0, low, d.limit, params.limit_through)
-    return reaches(-1.0, low, act_level(o, d))
+    return reaches(-1.0, low, act_level(d))
 
 
 @leaf
-def is_exit(quantity, p):
-    return quantity * p.shares < 0.0
+def is_exit(d, p):
+    """Is the order opposite to the position?"""
+    return p.shares < 0.0 if d.buys else p.shares > 0.0
 
 
 @leaf
@@ -67,12 +68,12 @@ def certain(side, level, p):
 
 
 @leaf
-def awaits_proof(t, side, o, d, p):
+def awaits_proof(t, side, d, p):
     """Is the order kept from being met on this side by a birth inside the bar?"""
     if d.born_bar == t and d.born_inside:
-        return not further_along(side, act_level(o, d), d.born_side, d.arrival)
-    if o.reduce_only and born_on(t, p) and is_exit(o.left, p):
-        return not certain(side, act_level(o, d), p)
+        return not further_along(side, act_level(d), d.born_side, d.arrival)
+    if d.reduce_only and born_on(t, p) and is_exit(d, p):
+        return not certain(side, act_level(d), p)
     return False
 
 
@@ -80,12 +81,14 @@ def awaits_proof(t, side, o, d, p):
 
 
 @leaf
-def precedes(distance, exit_, row, best_distance, best_exit, best_row):
-    """Nearest first; at equal prices exits first, then orders by row before rules (exits), by row (entries)."""
+def precedes(distance, exit_, rank, row, best_distance, best_exit, best_rank, best_row):
+    """Nearest first; at equal prices exits first, orders by row before rules; then entries by rank and row."""
     if distance != best_distance:
         return distance < best_distance
     if exit_ != best_exit:
         return exit_
+    if not exit_ and rank != best_rank:
+        return rank < best_rank
     if (row < 0) != (best_row < 0):
         return best_row < 0
     return row < best_row if row >= 0 else row > best_row
@@ -116,7 +119,7 @@ def nearest_on(t, a, side, market, params, book, tape):
     p = book.positions[a]
     open_, high, low = market.open[t, a], market.high[t, a], market.low[t, a]
     best = nearest_rule(t, a, side, market, params, book, tape)
-    best_distance, best_exit = inf, False
+    best_distance, best_exit, best_rank = inf, False, 0.0
     if best != NOTHING:
         level = p.stop if best == RULE_STOP else p.goal
         best_distance, best_exit = max(0.0, side * (level - open_)), True
@@ -125,18 +128,26 @@ def nearest_on(t, a, side, market, params, book, tape):
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if not may_act_inside(t, o, d) or acts_upward(o, d) != (side > 0.0) or not in_range(high, low, o, d, params):
+        if not may_act_inside(t, d) or acts_upward(d) != (side > 0.0) or not in_range(high, low, d, params):
             continue
-        if awaits_proof(t, side, o, d, p):
+        if awaits_proof(t, side, d, p):
             continue
-        distance = max(0.0, side * (act_level(o, d) - open_))
-        exit_ = is_exit(o.left, p)
-        if best == NOTHING or precedes(distance, exit_, d.order, best_distance, best_exit, best):
-            best, best_distance, best_exit = d.order, distance, exit_
+        distance = max(0.0, side * (act_level(d) - open_))
+        exit_ = is_exit(d, p)
+        rank = d.rank if params.rank_given else 0.0
+        if best == NOTHING or precedes(distance, exit_, rank, d.order, best_distance, best_exit, best_rank, best):
+            best, best_distance, best_exit, best_rank = d.order, distance, exit_, rank
     return best
 
 
 # Meeting it ----------------------------------------------------------------------------------------------------------
+
+
+@leaf
+def start_turn(s, w):
+    """From here on, what comes alive is the work of this turn."""
+    w.opened = 0
+    w.born_from = s.orders
 
 
 @routine
@@ -150,7 +161,7 @@ def meet_order(t, k, side, market, intents, params, book, tape):
     d = tape.details[o.detail]
     a = o.asset
     d.met_bar = t
-    level = act_level(o, d)
+    level = act_level(d)
     w.born_side = 1 if side > 0.0 else 2 if side < 0.0 else 0
     if o.origin == TAKE_PROFIT:
         book.positions[a].goal_met_bar = t  # the rule it frees would act at a level that the bar has left behind
@@ -158,6 +169,7 @@ def meet_order(t, k, side, market, intents, params, book, tape):
         return
     born_at = w.level
     born = book.state[0].born_inside
+    start_turn(book.state[0], w)
     fill_at_turn(t, k, market, intents, params, book, tape)
     if book.state[0].born_inside != born:
         serve_passed_levels(t, a, born_at, market, intents, params, book, tape)
@@ -218,16 +230,16 @@ def nearest_awaited(t, a, assumed, market, params, book, tape):
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if not o.reduce_only or not is_exit(o.left, p) or not (born_on(t, p) or (d.born_bar == t and d.born_inside)):
+        if not d.reduce_only or not is_exit(d, p) or not (born_on(t, p) or (d.born_bar == t and d.born_inside)):
             continue
-        if not may_act_inside(t, o, d) or not in_range(high, low, o, d, params):
+        if not may_act_inside(t, d) or not in_range(high, low, d, params):
             continue
-        level = act_level(o, d)
-        proven = reaches(1.0 if acts_upward(o, d) else -1.0, close, level)
+        level = act_level(d)
+        proven = reaches(1.0 if acts_upward(d) else -1.0, close, level)
         if not proven:
             note_ambiguous(t, a, ENTRY_BAR, book, tape)
         distance = abs(level - (d.arrival if d.born_bar == t and d.born_inside else p.birth_price))
-        if awaited(assumed, not acts_as_limit(o, d), proven):
+        if awaited(assumed, not acts_as_limit(d), proven):
             if distance < least or (distance == least and (best < 0 or d.order < best)):
                 best, least = d.order, distance
     return best
@@ -299,9 +311,9 @@ def prove_trailing_orders(t, a, market, intents, params, book, tape):
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if o.kind != TRAILING_STOP or not may_act_inside(t, o, d) or (d.born_bar == t and d.born_inside):
+        if d.kind != TRAILING_STOP or not may_act_inside(t, d) or (d.born_bar == t and d.born_inside):
             continue
-        if o.reduce_only and not is_exit(o.left, p):
+        if d.reduce_only and not is_exit(d, p):
             continue
         if o.left > 0.0:
             proven = reaches(1.0, close, min(d.mark, close if params.mark_close else market.low[t, a]) + d.trail)
@@ -311,6 +323,7 @@ def prove_trailing_orders(t, a, market, intents, params, book, tape):
             born = s.born_inside
             d.met_bar = t
             w.born_side = 0
+            start_turn(s, w)
             pull_trigger(t, d.order, book, tape)
             at_price(close, limit_of(o, d), 0, 1, w)
             fill_at_turn(t, d.order, market, intents, params, book, tape)
@@ -360,8 +373,8 @@ def note_two_sided(t, a, market, params, book, tape):
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if may_act_inside(t, o, d) and in_range(high, low, o, d, params) and (not o.reduce_only or is_exit(o.left, p)):
-            if acts_upward(o, d):
+        if may_act_inside(t, d) and in_range(high, low, d, params) and (not d.reduce_only or is_exit(d, p)):
+            if acts_upward(d):
                 up = True
             else:
                 down = True
@@ -435,7 +448,7 @@ def best_entry(t, a, params, book, tape):
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if o.reduce_only or is_exit(o.left, p) or not may_act_inside(t, o, d):
+        if d.reduce_only or is_exit(d, p) or not may_act_inside(t, d):
             continue
         rank = d.rank if params.rank_given else 0.0
         if best < 0 or rank < best_rank or (rank == best_rank and d.order < best):

@@ -184,7 +184,6 @@ def inherit(new, old, i, tape):
     new.intent = old.intent
     new.opened = old.opened
     new.quantity = old.quantity
-    new.arrival = old.arrival
     new.first_child = old.first_child
     new.next_sibling = old.next_sibling
     child = old.first_child
@@ -211,7 +210,7 @@ def relink_sibling(old, new, tape):
 
 
 @routine
-def replace_order(t, k, row, params, book, tape):
+def replace_order(t, k, row, market, params, book, tape):
     """The old order ends REPLACED; a new row with its terms and the changes is decided now."""
     s = book.state[0]
     old = tape.orders[k]
@@ -232,6 +231,7 @@ def replace_order(t, k, row, params, book, tape):
         inherit(d, tape.details[old.detail], i, tape)
         relink_sibling(old.detail, i, tape)
     edit_terms(d, row)
+    d.arrival = sizing_price(t, old.asset, market, book)
     end_order(k, REPLACED, R_REPLACED, t, book, tape)
     book.placed[row.target] = n
     s.special = 1
@@ -240,11 +240,11 @@ def replace_order(t, k, row, params, book, tape):
 
 
 @routine
-def replace_intent(t, row, params, book, tape):
+def replace_intent(t, row, market, params, book, tape):
     k = book.placed[row.target]
     if k >= 0:
         if is_open(tape.orders[k]):
-            replace_order(t, k, row, params, book, tape)
+            replace_order(t, k, row, market, params, book, tape)
     elif k <= UNBORN and tape.details[UNBORN - k].dormant:
         d = tape.details[UNBORN - k]
         edit_terms(d, row)
@@ -266,6 +266,6 @@ def take_intents(t, market, intents, params, book, tape):
         elif row.action == CANCEL:
             cancel_intent(t, row, book, tape)
         else:
-            replace_intent(t, row, params, book, tape)
+            replace_intent(t, row, market, params, book, tape)
 
 

@@ -83,8 +83,8 @@ def stop_hit(price, p):
 
 
 @leaf
-def goal_hit(price, p, params):
-    return meets_limit(1.0 if p.shares > 0.0 else -1.0, price, p.goal, params.limit_through)
+def goal_hit(price, p, through):
+    return meets_limit(1.0 if p.shares > 0.0 else -1.0, price, p.goal, through)
 
 
 @leaf

@@ -14,12 +14,13 @@ from .marks import (
     unlist_idle_queues,
     value_positions,
 )
-from .orders import activate, cancel_chain, count_phase_orders, expire_chain, expire_phase, remake_band
+from .orders import activate, cancel_chain, count_phase_orders, expire_chain, expire_phase, put_to_sleep, remake_band, wake_all
 from .quiet import is_idle, is_quiet, record_idle, walk_quiet
 from .references import reference_to, value_of
 from .prices import RESIDUE
 from .risk import decide_time_exits
 from .schema import (
+    BLOCK,
     EVENT_ACTION,
     EVENT_ORDER,
     EVENT_SIGNAL,
@@ -31,7 +32,7 @@ from .schema import (
 )
 from .sizing import size_signals, size_targets
 
-GROW = int(RunStatus.GROW)
+OK, GROW_TAPE, GROW_QUEUES = (int(status) for status in RunStatus)
 R_BANKRUPT, O_BANKRUPTCY = int(Reason.BANKRUPT), int(Origin.BANKRUPTCY)
 
 
@@ -45,7 +46,7 @@ def decisions_of(t, market, intents, book):
     event = intents.events[t]
     new = 0
     if event & EVENT_TARGET:
-        new += market.close.shape[1]
+        new += intents.weights.shape[1]
     if event & EVENT_SIGNAL:
         i = s.signal
         while i < intents.signals.shape[0] and intents.signals[i].bar <= t:
@@ -60,8 +61,8 @@ def decisions_of(t, market, intents, book):
 
 
 @phase
-def has_room(t, market, intents, params, book, tape):
-    """True if every row that bar t can write fits: each order alive, unborn or decided may fill two legs and open a
+def lack_of_room(t, market, intents, params, book, tape):
+    """What has to grow before bar t, so that every row that it can write fits (OK: nothing): each order alive, unborn or decided may fill two legs and open a
     position whose rules fire; each position may fire a rule at the open, inside and at the close."""
     s = book.state[0]
     new = 0
@@ -73,21 +74,21 @@ def has_room(t, market, intents, params, book, tape):
     if intents.events[t] & (EVENT_ACTION | EVENT_STALE):
         fills += 2 * (market.actions.shape[0] - s.action) + market.stale.shape[0] - s.stale
         if s.booked + market.actions.shape[0] - s.action + market.stale.shape[0] - s.stale > tape.booked.shape[0]:
-            return False
+            return GROW_TAPE
     if s.orders + births > tape.orders.shape[0] or s.details + births + busy > tape.details.shape[0]:
-        return False
+        return GROW_TAPE
     if busy + s.orders - s.fresh > book.queue.shape[0]:
-        return False
+        return GROW_QUEUES
     if params.record and (s.fills + fills > tape.fills.shape[0] or s.trades + fills > tape.trades.shape[0]):
-        return False
-    return s.ambiguous + 3 * (s.held + s.waiting + 1) <= tape.ambiguous.shape[0]
+        return GROW_TAPE
+    return OK if s.ambiguous + 3 * (s.held + s.waiting + 1) <= tape.ambiguous.shape[0] else GROW_TAPE
 
 
 # Phases --------------------------------------------------------------------------------------------------------------
 
 
 @routine
-def wake_chains(t, book, tape):
+def wake_chains(t, market, book, tape):
     """1.6, and the wake bands of chains that changed."""
     s = book.state[0]
     unlist_idle_queues(book)
@@ -98,6 +99,8 @@ def wake_chains(t, book, tape):
             remake_band(a, book, tape)
         if q.expiry <= t:
             expire_chain(a, t, book, tape)
+    if t % BLOCK == 0 and market.block_high.shape[0] > 0:
+        put_to_sleep(t, market, book)
 
 
 @routine
@@ -249,9 +252,11 @@ def bar(t, market, intents, params, book, tape, strategy):
         apply_actions(t, market, params, book, tape)  # 1.1, 1.4
         if s.unlist:
             unlist_closed(book)
+    if s.asleep > 0 and t % BLOCK == 0:
+        wake_all(book)
     busy = s.waiting > 0 and not is_starved(params, book)
     if busy:
-        wake_chains(t, book, tape)  # 1.6
+        wake_chains(t, market, book, tape)  # 1.6
     if busy or s.orders > s.fresh or (params.has_rules and s.held > 0):
         fill_at_open(t, market, intents, params, book, tape)  # 1.7, 2
         if s.waiting > 0 or params.has_rules:
@@ -285,13 +290,13 @@ def walk(start, stop, market, intents, params, book, tape, strategy):
             t = walk_quiet(t, stop, market, intents, params, book, tape)
             if t == stop:
                 break
-        if not has_room(t, market, intents, params, book, tape):
-            s.status = GROW
+        s.status = lack_of_room(t, market, intents, params, book, tape)
+        if s.status != OK:
             return t
         bar(t, market, intents, params, book, tape, strategy)
         t += 1
         s.bar = t
-    s.status = 0
+    s.status = OK
     s.bar = t
     return t
 
@@ -299,7 +304,7 @@ def walk(start, stop, market, intents, params, book, tape, strategy):
 def advance(market, intents, params_rows, book, tape, start, stop, strategy):
     """Run bars start .. stop - 1 of the account in `book`, writing to `tape` (both in place).
 
-    Returns the first bar not run: `stop`, or less with state.status GROW when a tape or queue has to grow first.
+    Returns the first bar not run: `stop`, or less with state.status a GROW_* when a tape or queue has to grow first.
     """
     return walk(
         start,

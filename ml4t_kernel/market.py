@@ -5,7 +5,7 @@ Plain NumPy, once a panel. Every value of bar t depends on bars up to t (volatil
 
 import numpy as np
 
-from .schema import ACTION, ActionKind
+from .schema import ACTION, BLOCK, ActionKind
 
 
 def session_end(sessions: np.ndarray) -> np.ndarray:
@@ -29,6 +29,16 @@ def stale_rows(close: np.ndarray, sessions: np.ndarray, max_stale: int | None) -
     rows["bar"], rows["asset"] = last_bars[session], asset
     rows["kind"], rows["value"] = int(ActionKind.STALE), np.nan
     return rows
+
+
+def block_extremes(high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Highest high and lowest low of each BLOCK bars, (ceil(T / BLOCK), A); -inf and inf where an asset has no bar.
+
+    An index for skipping work only: no price, size or level is taken from it.
+    """
+    starts = np.arange(0, len(high), BLOCK)
+    highest, lowest = np.fmax.reduceat(high, starts, axis=0), np.fmin.reduceat(low, starts, axis=0)
+    return np.where(np.isnan(highest), -np.inf, highest), np.where(np.isnan(lowest), np.inf, lowest)
 
 
 def split_factors(shape: tuple[int, int], action_rows: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from .prices import pass_edge, reach_edge
 def is_idle(t, params, intents, book):
     """Flat, nothing pending, nothing decided: equity stands still."""
     s = book.state[0]
-    return intents.events[t] == 0 and s.held + s.waiting == 0 and s.orders == s.fresh and params.has_strategy == 0
+    return intents.events[t] == 0 and s.held + s.waiting + s.asleep == 0 and s.orders == s.fresh and params.has_strategy == 0
 
 
 @phase
@@ -42,7 +42,7 @@ def record_idle(t, stop, intents, params, book, tape):
 def is_quiet(params, book):
     """One position, nothing pending: until a level is touched, bars only move marks."""
     s = book.state[0]
-    return s.held == 1 and s.waiting == 0 and s.orders == s.fresh and params.has_strategy == 0
+    return s.held == 1 and s.waiting + s.asleep == 0 and s.orders == s.fresh and params.has_strategy == 0
 
 
 @leaf

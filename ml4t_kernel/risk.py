@@ -1,7 +1,7 @@
 """Position rules become orders: the birth of a rule order, at the open, inside the bar and at the close (5.1, 5.2)."""
 
 from .fills import at_price, budgeted, draft_met_order, fill_at_turn, fill_once, look_up, pull_trigger
-from .jit import phase, routine
+from .jit import leaf, phase, routine
 from .levels import TAKE_PROFIT, goal_hit, set_levels, stop_hit
 from .orders import (
     CANCELLED,
@@ -16,11 +16,11 @@ from .orders import (
     write_order,
 )
 from .prices import meets_limit, reaches, worst_price
-from .schema import LIMIT, MARKET, STOP, STOP_LIMIT, Origin, Phase, Reason
+from .schema import AT_CLOSE, IOC, LIMIT, MARKET, STOP, STOP_LIMIT, Origin, Phase, Reason
 from .sorting import sort_rows
 
 R_GROUP = int(Reason.GROUP)
-OPEN, DECISION_CLOSE = int(Phase.OPEN), int(Phase.DECISION_CLOSE)
+OPEN, INSIDE, CLOSE, DECISION_CLOSE = (int(phase) for phase in (Phase.OPEN, Phase.INSIDE, Phase.CLOSE, Phase.DECISION_CLOSE))
 TIME_EXIT = int(Origin.TIME_EXIT)
 
 
@@ -109,13 +109,14 @@ def fire_target(t, a, level, passive, market, intents, params, book, tape):
 def rule_at_price(t, a, price, market, intents, params, book, tape):
     """The position's rules against one price, the open or the price it was born at: stop first, else take profit."""
     p = book.positions[a]
-    if p.shares != 0.0 and p.stale_levels and (book.work[0].phase == OPEN or book.work[0].phase == DECISION_CLOSE):
+    phase = book.work[0].phase
+    if p.shares != 0.0 and p.stale_levels and (phase == OPEN or phase == DECISION_CLOSE):
         set_levels(p)
     if p.shares == 0.0 or not stop_is_idle(p, tape):
         return
     if stop_hit(price, p):
         fire_stop(t, a, price, market, intents, params, book, tape)
-    elif target_is_idle(p, tape) and p.goal_met_bar != t and goal_hit(price, p, params):
+    elif target_is_idle(p, tape) and p.goal_met_bar != t and goal_hit(price, p, params.limit_through or phase == INSIDE):
         fire_target(t, a, price, 0, market, intents, params, book, tape)
 
 
@@ -128,7 +129,7 @@ def exit_by_rules(t, market, intents, params, book, tape):
         a = book.held[i]
         p = book.positions[a]
         price = market.open[t, a]
-        if p.shares != 0.0 and price == price and (stop_hit(price, p) or goal_hit(price, p, params)):
+        if p.shares != 0.0 and price == price and (stop_hit(price, p) or goal_hit(price, p, params.limit_through)):
             book.inside[hits] = a
             hits += 1
     if hits > 1:
@@ -146,13 +147,13 @@ def serve_passed_order(t, k, price, market, intents, params, book, tape):
     o = tape.orders[k]
     d = tape.details[o.detail]
     side = 1.0 if o.left > 0.0 else -1.0
-    if acts_as_limit(o, d):
-        if not meets_limit(-side, price, d.limit, params.limit_through or w.phase == 1):
+    if acts_as_limit(d):
+        if not meets_limit(-side, price, d.limit, params.limit_through or w.phase == INSIDE):
             return
         at_price(price, d.limit, 0, 0, w)
-    elif not reaches(side, price, act_level(o, d)):
+    elif not reaches(side, price, act_level(d)):
         return
-    elif w.phase == 1:
+    elif w.phase == INSIDE:
         if not draft_met_order(t, k, price, market.close[t, o.asset], book, tape):
             d.met_bar = t
             return
@@ -164,9 +165,19 @@ def serve_passed_order(t, k, price, market, intents, params, book, tape):
             at_price(price, d.limit, 0, 0, w)
         else:
             at_price(price, worst_price(o.left), 0, 1, w)
-    if w.phase == 1:
+    if w.phase == INSIDE:
         d.met_bar = t
     fill_at_turn(t, k, market, intents, params, book, tape)
+
+
+@leaf
+def came_alive(t, o, d, p, w):
+    """Has the fill just made brought the order to life: a child born in this bar, an exit of a position born inside?"""
+    if w.phase == INSIDE:
+        if o.time_in_force >= IOC:
+            return False
+        return d.order >= w.born_from or (w.opened and o.reduce_only and o.left * p.shares < 0.0)
+    return d.born_bar == t and (o.time_in_force != AT_CLOSE or w.phase == CLOSE)
 
 
 @routine
@@ -178,10 +189,9 @@ def serve_passed_levels(t, a, price, market, intents, params, book, tape):
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if d.born_bar == t and d.met_bar != t and is_open(o) and not acts_as_market(o, d):
+        if came_alive(t, o, d, book.positions[a], w) and d.met_bar != t and is_open(o) and not acts_as_market(d):
             serve_passed_order(t, d.order, price, market, intents, params, book, tape)
-    p = book.positions[a]
-    if params.has_rules and (w.phase != 1 or (p.entry_bar == t and p.born_inside)):
+    if params.has_rules and (w.phase != INSIDE or w.opened):
         rule_at_price(t, a, price, market, intents, params, book, tape)
 
 

@@ -14,6 +14,7 @@ R_SIGNAL_EXIT = int(Reason.SIGNAL_EXIT)
 SPLIT = int(ActionKind.SPLIT)
 SHARES, VALUE, FRACTION = int(SizeType.SHARES), int(SizeType.VALUE), int(SizeType.FRACTION)
 TARGET_SHARES = int(SizeType.TARGET_SHARES)
+DELISTED, STALE = 1, 2  # POSITION.gone
 IN_BATCH, AGAINST = 1, 2  # ORDER.batch: part of a batch; the latter trades against the direction of its signal
 
 
@@ -69,6 +70,20 @@ def is_reduction(quantity, held):
 
 
 @routine
+def has_gone_stale(t, a, market):
+    """Has the asset had no bar since it was last closed as stale? (4.5)"""
+    since = -1
+    for i in range(market.stale.shape[0]):
+        row = market.stale[i]
+        if row.asset == a and row.bar <= t:
+            since = row.bar
+    for b in range(since + 1, t + 1):
+        if market.close[b, a] == market.close[b, a]:
+            return False
+    return True
+
+
+@routine
 def refusal(t, a, quantity, held, price, exempt, market, params, book):
     """Why an order of this quantity is refused at decision, 0 if it is not (6.3, 5.2, 1.4). exempt: from min_notional."""
     p = book.positions[a]
@@ -76,11 +91,8 @@ def refusal(t, a, quantity, held, price, exempt, market, params, book):
         return R_MINIMUM
     if t < p.cool_until and not is_reduction(quantity, held):
         return R_COOLDOWN
-    if p.gone:
-        if p.gone == 2 and market.close[t, a] == market.close[t, a]:
-            p.gone = 0
-        else:
-            return R_DELISTED
+    if p.gone == DELISTED or (p.gone == STALE and has_gone_stale(t, a, market)):
+        return R_DELISTED
     return 0
 
 
@@ -165,8 +177,9 @@ def size_targets(t, market, intents, params, book, tape):
     s.target_row += 1
     if s.equity <= 0.0:
         return
-    for a in range(intents.weights.shape[1]):
-        wanted = intents.weights[row, a]
+    for column in range(intents.weights.shape[1]):
+        wanted = intents.weights[row, column]
+        a = intents.target_assets[column]
         if wanted == wanted and (wanted != 0.0 or book.positions[a].shares != 0.0 or book.positions[a].working >= 0):
             size_target(t, a, wanted, market, intents, params, book, tape)
 

@@ -16,6 +16,7 @@ from facade import Config, Orders, Panel, Signals, TargetShares, TargetWeights
 from facade.decode import gross_exposure, open_positions
 from facade.execute import execute
 from facade.inputs import encode
+from ml4t_kernel.schema import Status
 from reference import run as reference_run
 from reference.shrink import describe, shrink
 
@@ -213,6 +214,26 @@ def reference_outcome(scenario):
         "conflicts": out["counters"]["conflicts"],
         **{name: final[name] for name in ("shares", "avg", "last", "realised", "dividends", "fees")},
     }
+
+
+# What holds without a second opinion ---------------------------------------------------------------------------------
+
+
+def assert_run_adds_up(run):
+    """The account identity of the last bar, and the quantities of every order (clause 9)."""
+    state, positions, orders = run.state, run.book.positions, run.orders
+    held = positions["shares"] != 0
+    unrealised = (positions["shares"] * (positions["last"] - positions["avg"]))[held].sum()
+    equity = run.config.initial_cash + state["realised"] + unrealised - state["fees"] + state["dividends"]
+    scale = max(run.config.initial_cash, float(np.abs(run.fills["quantity"] * run.fills["price"]).sum()))
+    assert abs(equity - state["equity"]) <= 1e-9 * scale
+    assert abs(state["cash"] + (positions["shares"] * positions["last"])[held].sum() - state["equity"]) <= 1e-9 * scale
+    pending = orders["status"] <= int(Status.LIVE)
+    assert ((orders["end_bar"] < 0) == pending).all()
+    assert (orders["left"][~pending] == 0).all() and (orders["left"][pending] != 0).all()
+    assert (np.abs(orders["filled"] + orders["left"]) <= np.abs(orders["requested"]) * (1 + 1e-9)).all()
+    filled = orders["status"] == int(Status.FILLED)
+    assert (np.abs(orders["filled"][filled]) >= np.abs(orders["requested"][filled]) * (1 - 1e-9)).all()
 
 
 # Comparison ----------------------------------------------------------------------------------------------------------

@@ -161,7 +161,8 @@ class Ledger:
         )
         panel = Panel.from_arrays(*[self.close] * 4, timestamps=self.timestamps, symbols=self.symbols)
         placed = np.array(self.placed, dtype=np.int32)
-        book = schema.Book(**{**dict.fromkeys(schema.Book._fields), "state": self.state(equity, counts), "placed": placed})
+        state = self.state(equity, counts)
+        book = schema.Book(**{**dict.fromkeys(schema.Book._fields), "state": state, "placed": placed})
         book = book._replace(positions=self.open_positions(held, count))
         params = np.zeros(1, schema.PARAMS)
         params["allow_short"] = 1
@@ -203,8 +204,9 @@ class Ledger:
             "bar": len(equity), "equity": value[-1], "returns": len(returns), "sum1": sum(returns),
             "sum2": sum(r * r for r in returns), "down2": sum(min(r, 0.0) ** 2 for r in returns),
             "drawdown": max((1.0 - v / p for v, p in zip(value, peak, strict=True)), default=0.0), "peak": peak[-1],
-            "orders": len(self.orders), "fills": len(self.fills), "trades": len(self.trades), "booked": len(self.booked),
-            "ambiguous": len(kinds), "two_sided": kinds.count(0), "entry_bars": kinds.count(1), "trails": kinds.count(2),
+            "orders": len(self.orders), "fills": len(self.fills), "trades": len(self.trades),
+            "booked": len(self.booked), "ambiguous": len(kinds),
+            "two_sided": kinds.count(0), "entry_bars": kinds.count(1), "trails": kinds.count(2),
             "rejected": sum(refused), "cut": sum(cut), "fees": sum(f["fee"] for f in self.fills),
             "slippage": sum(f["slippage"] for f in self.fills), "wins": sum(n > 0 for n in net),
             "gross_profit": sum(n for n in net if n > 0), "gross_loss": -sum(n for n in net if n <= 0),
@@ -220,7 +222,7 @@ class Ledger:
 
 
 def small_ledger(**options):
-    """Five days of two assets: a bought and sold A with a split, a B that is cut for cash, a refused and a resting order."""
+    """Five days of two assets: A bought and sold with a split, B cut for cash, a refused and a resting order."""
     close = [[10.0, 20.0], [11.0, 21.0], [6.0, 22.0], [5.5, np.nan], [7.0, 24.0]]
     ledger = Ledger(close, timestamps=days(5), ids=[], tags=[], **options)
     buy = ledger.user_order(0, 0, 100.0, "first", "entry")
@@ -234,8 +236,8 @@ def small_ledger(**options):
     ledger.fill(stop, 3, -200.0, 5.75, fee=2.0, slippage=1.0, phase=Phase.INSIDE, bits=schema.EXIT_LEG)
     ledger.user_order(3, 1, -30.0, "exit", kind=Kind.LIMIT, limit=25.0, parent=0)
     ledger.trades.append(
-        {"asset": 0, "entry_bar": 1, "exit_bar": 3, "quantity": 200.0, "entry_price": 5.25, "exit_price": 5.75, "pnl": 100.0}
-        | {"fees": 3.0, "slippage": 6.0, "mfe": 6.3, "mae": 4.2, "entry_order": buy, "exit_order": stop}
+        {"asset": 0, "entry_bar": 1, "exit_bar": 3, "quantity": 200.0, "entry_price": 5.25, "exit_price": 5.75}
+        | {"pnl": 100.0, "fees": 3.0, "slippage": 6.0, "mfe": 6.3, "mae": 4.2, "entry_order": buy, "exit_order": stop}
         | {"origin": Origin.STOP_LOSS}
     )  # fmt: skip
     ledger.ambiguous.append({"bar": 3, "asset": 0, "kind": 0})

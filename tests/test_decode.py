@@ -1,5 +1,6 @@
 """Decoding puts names, dates and words back; positions are rebuilt from what moved them."""
 
+import inspect
 import re
 from datetime import date
 
@@ -8,11 +9,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_runs import Ledger, days, small_ledger
 
 from facade.config import Config
 from facade.decode import enum_dtype
 from facade.result import FRAMES, Result
+from made_runs import Ledger, days, small_ledger
 from ml4t_kernel import schema
 from ml4t_kernel.schema import Kind, Origin, Phase, Reason, Status, TimeInForce
 
@@ -262,8 +263,8 @@ def test_an_empty_run_gives_the_same_columns(name, result):
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_every_column_is_documented_with_its_type(name, result):
-    text = getattr(Result, name).__doc__
-    documented = dict(re.findall(r"^\s+(\w+)(?: \((\w+)\))?: ", text, flags=re.MULTILINE))
+    text = inspect.getdoc(getattr(Result, name))  # without the indentation, which Python 3.13 drops itself
+    documented = dict(re.findall(r"^(\w+)(?: \((\w+)\))?: ", text, flags=re.MULTILINE))
     frame = result.frame(name)
     assert list(documented) == frame.columns
     for column, dtype in frame.schema.items():

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from consistency import assert_consistent
 
+from consistency import assert_consistent
 from facade import (
     BacktestWarning,
     Config,

@@ -181,7 +181,7 @@ def test_no_entry_counts_references(name):
         "advance": (book.advance(), book.ADVANCE_TYPE),
         "no_strategy": (book.no_strategy(), book.STRATEGY_TYPE),
     }[name]
-    assert reference_counts(function.py_func, signature, **jit.OPTIONS) == 0
+    assert reference_counts(function.py_func, signature, pipeline_class=jit._EntryCompiler, **jit.OPTIONS) == 0
 
 
 # The cache -----------------------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_runs import Ledger, small_ledger
 
 from facade import metrics as metrics_module
 from facade.config import Config
 from facade.metrics import compute, metrics_of
 from facade.result import Result
+from made_runs import Ledger, small_ledger
 from ml4t_kernel import schema
 
 PERIODS = 252.0

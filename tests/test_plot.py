@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_runs import Ledger, days, small_ledger
 
 from facade import plot as plot_module
 from facade.plot import keep_extremes
 from facade.result import Result
+from made_runs import Ledger, days, small_ledger
 
 pytest.importorskip("plotly")
 
@@ -22,7 +22,6 @@ def long_result(bars, trades=0):
     run = ledger.run()
     equity = np.zeros(bars, run.tape.equity.dtype)
     equity["equity"] = 1e5 * np.exp(np.cumsum(rng.normal(0, 1e-3, bars)))
-    equity["gross"] = equity["equity"]
     close = np.full((bars, 2), 10.0)
     long = Ledger(close)
     for i in range(trades):
@@ -38,7 +37,7 @@ def long_result(bars, trades=0):
     state = whole.book.state.copy()
     state["bar"], state["trades"] = bars, trades
     panel = type(whole.panel).from_arrays(*[close] * 4)
-    tape = whole.tape._replace(equity=equity, trades=table)
+    tape = whole.tape._replace(equity=equity, gross=equity["equity"].copy(), trades=table)
     return Result.from_run(type(whole)(panel, whole.config, whole.inputs, whole.book._replace(state=state), tape, bars))
 
 
@@ -104,7 +103,10 @@ def test_zoned_times_are_drawn_as_the_clock_on_the_wall():
 
 
 def test_plotly_is_imported_only_by_plot():
-    code = "import sys, facade.result, facade.plot, facade.summary; sys.exit('plotly' in sys.modules or 'pandas' in sys.modules)"
+    code = (
+        "import sys, facade.result, facade.plot, facade.summary; "
+        "sys.exit('plotly' in sys.modules or 'pandas' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

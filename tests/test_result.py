@@ -4,13 +4,13 @@ import sys
 import warnings
 
 import pytest
-from consistency import assert_consistent
-from made_runs import Ledger, small_ledger
 
+from consistency import assert_consistent
 from facade.config import Config
 from facade.errors import BacktestWarning
 from facade.refusals import REASON_TEXT, is_refused_or_cut, warn_of_rejections
 from facade.result import FRAMES, Result
+from made_runs import Ledger, small_ledger
 from ml4t_kernel.schema import Reason, Status
 
 

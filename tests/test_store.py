@@ -7,12 +7,12 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from made_runs import Ledger, days, small_ledger
 
 from facade import store
 from facade.config import Config
 from facade.errors import DataError
 from facade.result import FRAMES, Result
+from made_runs import Ledger, days, small_ledger
 
 
 @pytest.fixture

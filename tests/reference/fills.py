@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from .book import at_or_above, at_or_below, floor_to_lots, sign, strictly_above, strictly_below
+from .book import RESIDUE, at_or_above, at_or_below, floor_to_lots, sign, strictly_above, strictly_below
 from .coverage import reached
 from .enums import (
     AT_CLOSE,
@@ -86,7 +86,7 @@ def _closing_leg(run, order, moment):
     """Cut an order that may not cross to the position, then fill up to the position and the budget."""
     shares = run.positions[order.asset].shares
     stays_flat = order.reduce_only or (order.side < 0 and not run.config["allow_short_selling"])
-    if stays_flat and abs(order.left) > abs(shares):
+    if stays_flat and abs(order.left) > abs(shares) * (1 + RESIDUE):
         reached("2.2 cut")
         take_away(run, order, -shares, Reason.NO_SHORT)
     quantity = closable(run, order)
@@ -167,7 +167,8 @@ def shrink_to_cash(run, order, quantity, moment):
         smaller, too_many = 0.0, quantity
         for _ in range(60):
             middle = (smaller + too_many) / 2
-            smaller, too_many = (middle, too_many) if passes(middle) else (smaller, middle)
+            fits = need(run, order, middle, moment) <= available
+            smaller, too_many = (middle, too_many) if fits else (smaller, middle)
     else:
         lots, too_many = 0, math.floor(quantity / lot + 1e-9)
         while too_many - lots > 1:
@@ -356,7 +357,7 @@ def fire_target(run, asset, moment, name):
 def passed_levels(run, asset, moment):
     """Children by submission, then rules, whose level is already passed at the price that opened the position."""
     for order in run.live(asset):
-        if order.parent is not None and order.pending and executable(run, order, moment.base, moment.phase):
+        if order.parent is not None and order.kind != MARKET and order.pending and executable(run, order, moment.base, moment.phase):
             reached("2.1 passed")
             take_turn(run, order, moment)
     if run.positions[asset].shares != 0:

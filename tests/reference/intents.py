@@ -87,7 +87,7 @@ def time_in_force(desk, row, child=False):
     """Give a row a time in force its type allows."""
     rng = desk.rng
     choices = ["gtc", "gtc", "day", "bars"]
-    if not child:
+    if not child or rng.random() < 0.3:
         choices += ["ioc", "ioc"]
         if row["type"] in ("market", "limit"):
             choices += ["at_open", "at_open", "at_close", "at_close"]
@@ -145,12 +145,12 @@ def bracket(desk, bar, asset, rules_on):
     time_in_force(desk, parent)
     own_rules(desk, parent, rules_on and off(rng, 0.2))
     rows, price = [parent], desk.price(bar, asset)
-    for kind in rng.sample(["limit", "stop", "trailing_stop", "stop_limit"], rng.randint(1, 3)):
+    for kind in rng.sample(["limit", "stop", "trailing_stop", "stop_limit", "market"][: rng.choice([4, 4, 4, 5])], rng.randint(1, 3)):
         size = shares if rng.random() < 0.8 else max(1, round(shares / 2 / (desk.lot or 1))) * (desk.lot or 1)
         child = new_row(desk, bar, asset, -side * size, kind)
         if kind == "limit":
             child["limit_price"] = desk.near(price, *sorted((-0.003 * side, 0.03 * side)))
-        elif kind != "trailing_stop":
+        elif kind in ("stop", "stop_limit"):
             child["stop_price"] = desk.near(price, *sorted((0.005 * side, -0.03 * side)))
             if kind == "stop_limit":
                 child["limit_price"] = desk.near(child["stop_price"], -0.01, 0.01)

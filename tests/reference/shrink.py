@@ -30,7 +30,7 @@ def _descend(scenario, candidates, fails):
         for candidate in candidates(scenario):
             try:
                 failing = fails(candidate)
-            except Exception:  # noqa: BLE001  a candidate that is not a valid scenario is no counterexample
+            except Exception:  # a candidate that is not a valid scenario is no counterexample
                 failing = False
             if failing:
                 scenario, progress = candidate, True

@@ -6,6 +6,7 @@ from .book import Birth, Order, at_or_above, at_or_below, sign, strictly_above, 
 from .coverage import reached
 from .enums import (
     AT_CLOSE,
+    AT_OPEN,
     ENTRY_BAR,
     INSIDE,
     IOC,
@@ -80,7 +81,7 @@ def walk_asset(run, asset):
 
 def acts_inside(run, order):
     """Live orders with a level; market orders, triggered stops and at-the-close orders have none."""
-    if order.kind == MARKET or order.time_in_force in (AT_CLOSE, IOC) or order.met == run.t:
+    if order.kind == MARKET or order.time_in_force in (IOC, AT_OPEN, AT_CLOSE) or order.met == run.t:
         return False
     if order.kind == TRAILING_STOP and order.mark is None:
         return False
