@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Workers of pytest-xdist; WORKERS=0 runs in one process.
-WORKERS ?= auto
+# Workers of pytest-xdist: WORKERS=auto is faster, one process shows what tests print (the table of scenarios).
+WORKERS ?= 0
 # Modules of benchmarks/ that `make bench` runs.
 BENCHMARKS ?= speed resting
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)

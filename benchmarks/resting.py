@@ -3,7 +3,7 @@
     python -m benchmarks.resting [--rounds 5]
 
 W6: 500 assets x 2,520 bars, held throughout, with n resting orders an asset under a 5 percent participation cap. "near"
-orders lie 0.2 to 3 percent from the price, live ten bars unless filled and are placed anew every ten; "far" orders lie 50 percent
+orders lie 1 to 10 percent from the price, live 21 bars unless filled and are placed anew every 21; "far" orders lie 50 percent
 away for the whole run. Marks: near orders cost, per live order and bar, at most 10 times the floor's bar in W2, at most
 linear in their number; 25 far orders an asset at most 1.2 times the run without them.
 W7: 5,000 assets of which 20 are traded, against a panel of those 20. Mark: at most 2 times.
@@ -21,7 +21,7 @@ from benchmarks.speed import CASH, kernel_arm, stop_rules
 from benchmarks.timing import interleave
 from facade import Config, Orders, Panel, Result, TargetWeights, run_backtest
 
-ASSETS, BARS, LIFE = 500, 2520, 10
+ASSETS, BARS, LIFE = 500, 2520, 21
 
 
 def order_frame(prices: workloads.Prices, an_asset: int, distance: str) -> pl.DataFrame:
@@ -33,7 +33,7 @@ def order_frame(prices: workloads.Prices, an_asset: int, distance: str) -> pl.Da
     bars = np.array([1]) if distance == "far" else np.arange(1, BARS - LIFE, LIFE)
     bar, asset, number = (grid.ravel() for grid in np.meshgrid(bars, np.arange(ASSETS), np.arange(an_asset), indexing="ij"))
     close = prices.close[bar, asset]
-    gap = 0.5 if distance == "far" else rng.uniform(0.002, 0.03, len(bar))
+    gap = 0.5 if distance == "far" else rng.uniform(0.01, 0.10, len(bar))
     kind = number % 3
     frame = pl.DataFrame(
         {

@@ -48,6 +48,15 @@ def new_book(assets: int, intents: int, orders: int) -> Book:
     )
 
 
+PLAIN_DETAIL: dict[str, float] = {
+    **dict.fromkeys(("order", "group", "intent", "met_bar", "born_bar"), -1),
+    **dict.fromkeys(("stop_price", "target_price"), np.nan),
+    "rank": np.inf,
+    "expiry": schema.NEVER,
+}
+"""Row 0 of the details, of which every other begins as a copy: a plain market order; fields not named are 0."""
+
+
 def reset(book: Book, tape: Tape, params: np.ndarray) -> None:
     """Make the account new: cash, no positions, no orders; modifies book and row 0 of the details in place."""
     for rows in (book.state, book.positions, book.queues, book.work):
@@ -62,13 +71,10 @@ def reset(book: Book, tape: Tape, params: np.ndarray) -> None:
     book.positions["ambiguous_bar"] = -1
     book.placed[:] = -1
     book.state["details"] = 1
-    row = tape.details[:1].view(np.uint8)
-    row[:] = 0
-    for name, value in (("rank", np.inf), ("order", -1), ("expiry", schema.NEVER), ("group", -1), ("met_bar", -1)):
+    book.state["next_wake"] = schema.NEVER
+    tape.details[:1].view(np.uint8)[:] = 0
+    for name, value in PLAIN_DETAIL.items():
         tape.details[name][0] = value
-    tape.details["born_bar"][0] = -1
-    for name in ("stop_price", "target_price"):
-        tape.details[name][0] = np.nan
 
 
 def new_tape(bars: int, rows: dict[str, int]) -> Tape:

@@ -25,11 +25,12 @@ R_CANCELLED = int(Reason.CANCELLED)
 WITHDRAWN, UNBORN = -2, -3
 
 
-@routine
+@phase
 def copy_terms(d, row, intents):
     """Levels, rank, group and rules of an intent."""
-    d.stop_price = intents.rules[row.rules].stop_price
-    d.target_price = intents.rules[row.rules].target_price
+    if row.rules > 0:
+        d.stop_price = intents.rules[row.rules].stop_price
+        d.target_price = intents.rules[row.rules].target_price
     d.limit = row.limit
     d.stop = row.stop
     d.trail = row.trail
@@ -115,8 +116,12 @@ def submit_intent(t, j, market, intents, params, book, tape):
         live = floor_to_lot(row.quantity, params.lot)
         if abs(live) < abs(row.quantity) * (1.0 - 1e-9):
             o.reason = R_LOT
-    price = sizing_price(t, a, market, book)
-    reason = refusal_of_intent(t, row, price, live, market, params, book)
+    price = market.close[t, a]
+    if price != price:
+        price = sizing_price(t, a, market, book)
+    reason = 0
+    if live == 0.0 or params.min_notional > 0.0 or t < p.cool_until or p.gone:
+        reason = refusal_of_intent(t, row, price, live, market, params, book)
     if reason > 0:
         o.status = REJECTED
         o.reason = reason
@@ -134,7 +139,8 @@ def submit_intent(t, j, market, intents, params, book, tape):
         d.mark = price
         d.arrival = price
         s.special = 1
-        conceive_children(row.first_child, i, intents, book, tape)
+        if row.first_child >= 0:
+            conceive_children(row.first_child, i, intents, book, tape)
 
 
 @routine

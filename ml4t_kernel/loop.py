@@ -11,10 +11,9 @@ from .marks import (
     record_equity,
     revalue,
     unlist_closed,
-    unlist_idle_queues,
     value_positions,
 )
-from .orders import activate, cancel_chain, count_phase_orders, expire_chain, expire_phase, put_to_sleep, remake_band, wake_all
+from .orders import activate, cancel_chain, count_phase_orders, expire_chain, expire_phase, falls_asleep, remake_band, wake_due
 from .quiet import is_idle, is_quiet, record_idle, walk_quiet
 from .references import reference_to, value_of
 from .prices import RESIDUE
@@ -89,18 +88,26 @@ def lack_of_room(t, market, intents, params, book, tape):
 
 @routine
 def wake_chains(t, market, book, tape):
-    """1.6, and the wake bands of chains that changed."""
+    """1.6, and which chains this bar has to look at: bands that changed are made anew, what cannot act goes to sleep."""
     s = book.state[0]
-    unlist_idle_queues(book)
+    n = 0
     for j in range(s.waiting):
         a = book.waiting[j]
         q = book.queues[a]
+        changed = q.dirty != 0 or t % BLOCK == 0
         if q.dirty:
             remake_band(a, book, tape)
         if q.expiry <= t:
             expire_chain(a, t, book, tape)
-    if t % BLOCK == 0 and market.block_high.shape[0] > 0:
-        put_to_sleep(t, market, book)
+        if q.count == 0:
+            q.listed = 0
+            q.dirty = 0
+        elif changed and falls_asleep(t, a, market, book):
+            q.listed = 2
+        else:
+            book.waiting[n] = a
+            n += 1
+    s.waiting = n
 
 
 @routine
@@ -252,8 +259,8 @@ def bar(t, market, intents, params, book, tape, strategy):
         apply_actions(t, market, params, book, tape)  # 1.1, 1.4
         if s.unlist:
             unlist_closed(book)
-    if s.asleep > 0 and t % BLOCK == 0:
-        wake_all(book)
+    if s.asleep > 0 and t >= s.next_wake:
+        wake_due(t, book)
     busy = s.waiting > 0 and not is_starved(params, book)
     if busy:
         wake_chains(t, market, book, tape)  # 1.6

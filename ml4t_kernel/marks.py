@@ -164,20 +164,3 @@ def unlist_closed(book):
             p.listed = 0
     s.held = n
     s.unlist = 0
-
-
-@phase
-def unlist_idle_queues(book):
-    """Assets whose last waiting order has ended."""
-    s = book.state[0]
-    n = 0
-    for j in range(s.waiting):
-        a = book.waiting[j]
-        q = book.queues[a]
-        if q.count > 0:
-            book.waiting[n] = a
-            n += 1
-        else:
-            q.listed = 0
-            q.dirty = 0
-    s.waiting = n

@@ -184,7 +184,7 @@ PARAMS = np.dtype(
 STATE = _dtype(
     f8="cash equity previous_equity peak drawdown sum1 sum2 down2 fees slippage realised dividends bar_notional notional "
     "gross_profit gross_loss sum_turnover max_turnover sum_positions spendable short_value gross",
-    i8="bar status orders fresh details fills trades wins ambiguous booked held waiting asleep live dormant special open_only "
+    i8="bar status orders fresh details fills trades wins ambiguous booked held waiting asleep next_wake live dormant special open_only "
     "close_only rejected cut returns exposed_bars frozen target_row signal intent action stale closed unlist touched born_inside starved inside exits "
     "entries opened two_sided entry_bars trails conflicts max_positions scaled_batches",
 )
@@ -201,10 +201,11 @@ POSITION = _dtype(
 trade's extremes; last: last mark (0: never priced). working, closing, stop_order, target_order: order rows, -1 none.
 gone: 1 delisted, 2 stale. birth_side: 1 up, 2 down, 0 nothing certain (3.2)."""
 
-QUEUE = _dtype(f8="band_low band_high", i4="head tail count market trailing expiry listed dirty")
+QUEUE = _dtype(f8="band_low band_high", i4="head tail count market trailing expiry listed dirty wake sleeper")
 """One row an asset: its chain of live orders and the wake band outside of which none of them can act.
 
-listed: 0 nowhere, 1 in Book.waiting, 2 asleep to the end of a block of bars (in Book.asleep)."""
+listed: 0 nowhere, 1 in Book.waiting, 2 asleep until bar `wake`. sleeper: 1 while
+it stands in Book.asleep, which what has been woken leaves at the next look."""
 
 ORDER = _dtype(
     f8="requested left filled",

@@ -21,6 +21,7 @@ from reference import run as reference_run
 from reference.shrink import describe, shrink
 
 PRICES = ("open", "high", "low", "close", "volume")
+BARWISE = (*PRICES, "session")
 ORDER_SCHEMA = {
     "timestamp": pl.Int64,
     "symbol": pl.String,
@@ -151,12 +152,17 @@ def signals_of(strategy):
     )
 
 
-def kernel_run(scenario):
-    """The scenario's finished `Run`."""
+def encoded(scenario):
+    """Panel, configuration and encoded inputs of a scenario."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         panel, config = panel_of(scenario), config_of(scenario)
-        return execute(panel, config, encode(panel, strategy_of(scenario), config), False, ())
+        return panel, config, encode(panel, strategy_of(scenario), config)
+
+
+def kernel_run(scenario):
+    """The scenario's finished `Run`."""
+    return execute(*encoded(scenario), False, ())
 
 
 # Tape to outcome -----------------------------------------------------------------------------------------------------

@@ -71,8 +71,8 @@ def test_orders_before_a_cancelled_one_go_on_living():
 
 def test_a_trailing_order_follows_the_best_price_of_earlier_bars():
     rows = [order(0, 5.0), order(0, -5.0, type="trailing_stop", trail_amount=2.0)]
-    # the mark is 10, then 12 from bar 1: bar 2 falls to 10 and no further than its high of 13 would allow
-    result = play([10, (10, 12, 10.5, 12), (12, 13, 10, 11)], rows, trail_timing="lagged")
+    # the mark is 10, then 12 from bar 1: the level of bar 2 is 10, whatever its own high of 13 would make of it
+    result = play([10, (10, 12, 9, 12), (12, 13, 10, 11.5)], rows)
     assert fills(result) == [(1, 5.0, 10.0), (2, -5.0, 10.0)]
     assert fills(play([10, (10, 12, 8.5, 12), (12, 13, 10.5, 12)], rows)) == [(1, 5.0, 10.0)]
 
@@ -187,7 +187,7 @@ def test_a_child_that_fires_cancels_the_rest_of_its_parent():
 def test_children_end_with_the_position():
     result = play([10, 10, 10, (10, 12, 8, 10)], [*bracket(), order(1, -100.0)])
     assert fills(result) == [(1, 100.0, 10.0), (2, -100.0, 10.0)]
-    assert ends(result)[1:] == [("filled", None, 100.0), ("cancelled", "flat", 0.0), ("cancelled", "flat", 0.0)]
+    assert ends(result)[1:] == [("cancelled", "flat", 0.0), ("cancelled", "flat", 0.0), ("filled", None, 100.0)]
 
 
 def test_children_never_enlarge_or_flip_a_position():
