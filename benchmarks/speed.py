@@ -32,7 +32,7 @@ CASH = 1_000_000.0
 def kernel_arm(panel: Panel, strategy: Any, config: Config) -> tuple[Callable[[], None], Callable[[], float]]:
     """A call of `advance` on inputs and tape that are prepared once, and the final equity it leaves."""
     inputs = encode(panel, strategy, config)
-    account, tape = prepare(panel, inputs)
+    account, tape = prepare(inputs)
     advance, idle = kernel.advance(), kernel.no_strategy()
     bars = panel.shape[0]
     done = 0

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from facade.decode import Run
 from facade.inputs import EncodedInputs
+from facade.narrow import widen
 from ml4t_kernel import book as kernel
 from ml4t_kernel.schema import Book, Tape
 
@@ -22,20 +23,19 @@ progress bar moves, while a short run is one or two calls (a call costs 80 micro
 SLICE_SECONDS = 0.1
 
 
-def prepare(panel: Panel, inputs: EncodedInputs) -> tuple[Book, Tape]:
+def prepare(inputs: EncodedInputs) -> tuple[Book, Tape]:
     """An empty account and a tape with room for what the strategy is expected to write.
 
     Memory that is not written costs nothing, so the estimate is generous; the kernel asks for more when it was not.
     """
-    orders = inputs.expected_orders + 8 * panel.shape[1] + 1024
-    details = (
-        len(inputs.intents.orders) + (orders if inputs.params["basis_signal"][0] else 0) + 8 * panel.shape[1] + 1024
-    )
+    bars, assets = inputs.market.close.shape
+    orders = inputs.expected_orders + 8 * assets + 1024
+    details = len(inputs.intents.orders) + (orders if inputs.params["basis_signal"][0] else 0) + 8 * assets + 1024
     rows = dict(orders=orders, details=details, fills=orders, trades=orders, ambiguous=4096)
-    rows["gross"] = panel.shape[0] if inputs.params["allow_short"][0] else 1
+    rows["gross"] = bars if inputs.params["allow_short"][0] else 1
     rows["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
-    account = kernel.new_book(panel.shape[1], len(inputs.intents.orders), 4 * panel.shape[1] + 1024)
-    tape = kernel.new_tape(panel.shape[0], rows)
+    account = kernel.new_book(assets, len(inputs.intents.orders), 4 * assets + 1024)
+    tape = kernel.new_tape(bars, rows)
     kernel.reset(account, tape, inputs.params)
     return account, tape
 
@@ -45,11 +45,11 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
 
     KeyboardInterrupt between two slices leaves a run of the whole bars done so far: `Run.bars` < `panel.shape[0]`.
     """
-    account, tape = prepare(panel, inputs)
+    account, tape = prepare(inputs)
     advance, strategy = kernel.advance(), kernel.no_strategy()
     params = kernel.records(inputs.params)
     market, intents = _as_records(inputs)
-    bars, assets = panel.shape
+    bars, assets = market.close.shape
     done, step = 0, max(64, FIRST_SLICE // assets)
     try:
         with tqdm(total=bars, unit="bar", disable=not progress, leave=True) as shown:
@@ -63,8 +63,11 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
                 elif perf_counter() - started < SLICE_SECONDS / 2:
                     step *= 2
     except KeyboardInterrupt:
-        pass
-    return Run(panel, config, inputs, _plain(account), _plain(tape), done, notices)
+        done = int(kernel.plain(account.state)["bar"][0])  # the interrupt may have come after a slice, before its count
+    account, tape = _plain(account), _plain(tape)
+    if inputs.assets is not None:
+        account, tape = widen(account, tape, inputs.assets, panel.shape[1])
+    return Run(panel, config, inputs, account, tape, done, notices)
 
 
 def _as_records(inputs: EncodedInputs) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from facade.config import Config
 from facade.errors import BacktestWarning, StrategyError
 from facade.frames import assets_of, bars_of, frozen
 from facade.market import make_market
+from facade.narrow import cut_intents, cut_market, traded_assets
 from facade.orders import OrderTable
 from facade.params import asset_rule_rows, params_row
 from facade.signals import place_signals
@@ -46,7 +47,7 @@ class EncodedInputs:
     """What the kernel reads, and what is needed to put names back.
 
     params: (1,) PARAMS. order_ids, tags: label of each row of `intents.orders` (None without orders). rows: (I,) int64
-    row of each in the user's frame. expected_orders: estimate of the orders the run will write, for sizing the tape.
+    row of each in the user's frame. assets: (C,) columns of the panel that market and intents are cut to, None: all. expected_orders: estimate of the orders the run will write, for sizing the tape.
     counts: dropped_rows (after the last bar), superseded_rows (a later time on the same bar, under align),
     closes_left_out (targets closed because the symbol was left out), scaled_rows and lifted_weights (by scale=True).
     """
@@ -59,6 +60,7 @@ class EncodedInputs:
     order_ids: pl.Series | None = None
     tags: pl.Series | None = None
     rows: np.ndarray | None = None
+    assets: np.ndarray | None = None
 
 
 @dataclass
@@ -120,10 +122,13 @@ def encode(panel: Any, strategy: Any, config: Config, align: str | None = None) 
         rules=frozen(draft.rules, RULES),
         asset_rules=frozen(draft.asset_rules, np.int32),
     )
+    used = traded_assets(intents, panel.shape[1])
+    if used is not None:
+        market, intents = cut_market(panel, market, used), cut_intents(intents, used)
     counts = {name: draft.counts.get(name, 0) for name in COUNTS}
     _warn(panel, counts)
     params.flags.writeable = False
-    return EncodedInputs(market, intents, params, counts, draft.expected_orders, **labels)
+    return EncodedInputs(market, intents, params, counts, draft.expected_orders, assets=used, **labels)
 
 
 def _encode_strategy(panel: Any, strategy: Any, draft: _Draft, params: np.ndarray, align: str | None) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What holds for every test: each run made through `run_backtest` must tell one consistent story."""
 
 import pytest
-from consistency import assert_consistent
 
+from consistency import assert_consistent
 from facade import backtest
 from facade.result import Result
 

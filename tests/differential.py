@@ -47,9 +47,7 @@ ORDER_SCHEMA = {
     "stop_loss_price": pl.Float64,
     "take_profit_price": pl.Float64,
 }
-ORDER_FIELDS = (
-    "asset bar end_bar kind time_in_force status reason origin requested filled left".split()
-)
+ORDER_FIELDS = "asset bar end_bar kind time_in_force status reason origin requested filled left".split()
 FILL_FIELDS = "order bar asset phase origin quantity price fee slippage flags".split()
 TRADE_FIELDS = "asset entry_bar exit_bar quantity entry_price exit_price pnl fees slippage mfe mae origin".split()
 BOOKED_FIELDS = "bar asset kind value shares cash".split()
@@ -104,7 +102,9 @@ def config_of(scenario):
     values = {"max_participation": None, **scenario["config"]}
     spread = values.get("spread")
     if isinstance(spread, list):
-        values["spread"] = "spread" if isinstance(spread[0], list) else dict(zip(map(symbol, range(len(spread))), spread, strict=True))
+        values["spread"] = (
+            "spread" if isinstance(spread[0], list) else dict(zip(map(symbol, range(len(spread))), spread, strict=True))
+        )
     return Config(**values)
 
 
@@ -131,7 +131,9 @@ def order_frame(rows):
     used = {name for row in rows for name, value in row.items() if value is not None} - {"bar", "asset"}
     columns = {"timestamp": [row["bar"] for row in rows], "symbol": [symbol(row["asset"]) for row in rows]}
     columns["quantity"] = [row.get("quantity") for row in rows]
-    submitted_types = {row["id"]: row["type"] for row in rows if row.get("action", "submit") == "submit" and "id" in row}
+    submitted_types = {
+        row["id"]: row["type"] for row in rows if row.get("action", "submit") == "submit" and "id" in row
+    }
     assert all(row["type"] == submitted_types.get(row.get("id"), row["type"]) for row in rows)
     for name in used - {"quantity"}:
         columns[name] = [row.get(name) for row in rows]
@@ -178,7 +180,9 @@ def outcome_of(run):
     state, tape = run.state, run.tape
     orders = columns_of(run.orders, ORDER_FIELDS)
     # while an order works the kernel keeps in `reason` what has cut it so far; it says something once the order ends
-    orders["reason"] = [reason if bar >= 0 else 0 for reason, bar in zip(orders["reason"], orders["end_bar"], strict=True)]
+    orders["reason"] = [
+        reason if bar >= 0 else 0 for reason, bar in zip(orders["reason"], orders["end_bar"], strict=True)
+    ]
     fills = columns_of(run.fills, FILL_FIELDS, {"flags": "bits"})
     trades = columns_of(tape.trades[: state["trades"]], TRADE_FIELDS)
     booked = columns_of(tape.booked[: state["booked"]], BOOKED_FIELDS)
@@ -274,7 +278,9 @@ def compare(ours, theirs, tolerance):
                 break
     if ours["positions"] != theirs["positions"]:
         bar = next(i for i, (a, b) in enumerate(zip(ours["positions"], theirs["positions"], strict=True)) if a != b)
-        found.append((bar, 5, f"positions at bar {bar}: kernel {ours['positions'][bar]}, reference {theirs['positions'][bar]}"))
+        found.append(
+            (bar, 5, f"positions at bar {bar}: kernel {ours['positions'][bar]}, reference {theirs['positions'][bar]}")
+        )
     odd = sorted(set(ours["ambiguous"]) ^ set(theirs["ambiguous"])) or (ours["ambiguous"] != theirs["ambiguous"])
     if odd:
         row = odd[0] if isinstance(odd, list) else None
@@ -329,7 +335,9 @@ def final_differences(ours, theirs, tolerance, scale):
         names = ("shares", "avg", "last") if shares else ("shares",)
         for name in names:
             if not same(ours[name][asset], theirs[name][asset], tolerance, 0.0):
-                words = f"final {name} of asset {asset}: kernel {ours[name][asset]!r}, reference {theirs[name][asset]!r}"
+                words = (
+                    f"final {name} of asset {asset}: kernel {ours[name][asset]!r}, reference {theirs[name][asset]!r}"
+                )
                 found.append((10**6, 6, words))
     return found
 

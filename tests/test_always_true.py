@@ -6,6 +6,9 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from differential import (
     BARWISE,
     assert_run_adds_up,
@@ -14,9 +17,6 @@ from differential import (
     outcome_of,
     panel_of,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from facade.decode import Run
 from facade.errors import DataError
 from facade.execute import execute
@@ -201,7 +201,9 @@ def with_another_future(scenario, bars, rng):
 def assert_same_until(ours, theirs, bars):
     """Fills and the account's rows of the first bars, bit for bit."""
     for name in ("fills", "booked"):
-        first, second = ([row for row in rows_of(table) if row[bar_of(table)] < bars] for table in (ours[name], theirs[name]))
+        first, second = (
+            [row for row in rows_of(table) if row[bar_of(table)] < bars] for table in (ours[name], theirs[name])
+        )
         assert repr(first) == repr(second)
     for name in ("equity", "cash", "positions"):
         assert ours[name][:bars] == theirs[name][:bars]
@@ -346,7 +348,8 @@ def adjusted(scenario):
     if strategy["kind"] == "signals" and strategy["size_type"].endswith("shares"):
         size = strategy["size"]
         strategy["size"] = [
-            [(size[t][a] if isinstance(size, list) else size) / factor[t, a] for a in range(assets)] for t in range(bars)
+            [(size[t][a] if isinstance(size, list) else size) / factor[t, a] for a in range(assets)]
+            for t in range(bars)
         ]
     return changed, factor
 

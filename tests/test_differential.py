@@ -7,6 +7,8 @@ import os
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+
 from differential import (
     assert_run_adds_up,
     compare,
@@ -16,8 +18,6 @@ from differential import (
     reference_outcome,
     report,
 )
-from hypothesis import HealthCheck, given, settings
-
 from reference import coverage
 from reference.book import DEFAULTS
 from reference.knobs import knobs_off_default

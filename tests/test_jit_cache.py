@@ -30,7 +30,7 @@ def arguments():
     orders = Orders(pl.DataFrame({"timestamp": [1], "symbol": ["A0"], "quantity": [10.0]}))
     config = Config()
     inputs = encode(panel, orders, config, None)
-    account, tape = prepare(panel, inputs)
+    account, tape = prepare(inputs)
     return dict(zip(BUNDLES, (inputs.market, inputs.intents, inputs.params, account, tape), strict=True))
 
 

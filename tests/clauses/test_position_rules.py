@@ -166,3 +166,15 @@ def test_quiet_bars_keep_the_statistics_of_the_account():
     assert calm.equity.equals(busy.equity)
     quiet_trade = play([*closes, 13], [*BUY, order(6, -10.0)], initial_cash=100.0)
     assert quiet_trade.trades.select("mfe", "mae").rows() == [(0.3, -0.1)]
+
+
+def test_a_trail_of_a_quiet_bar_is_counted():
+    bars = [10, 10, (10, 20, 10, 17), (17, 17, 16.5, 17), (17, 17, 16.5, 16.75)]
+    result = play([*bars, (17, 30, 16.5, 18)], BUY, trailing_stop=0.2)
+    assert ambiguous(result) == [(5, "trail")]  # 30 x 0.8 = 24 is above the close of 18, the stop in force was 16
+
+
+def test_excursions_of_quiet_bars_are_those_of_their_extremes():
+    calm = [(10, 11, 9, 10)] * 4
+    result = play([10, *calm, 10], [*BUY, order(4, -10.0)])
+    assert result.trades.select("mfe", "mae").rows() == [(0.1, -0.1)]

@@ -129,7 +129,7 @@ def single(desk, bar, asset, rules_on):
     kind = rng.choice(["market", "market", "limit", "limit", "stop", "stop_limit", "trailing_stop"])
     row = new_row(desk, bar, asset, side * shares, kind)
     time_in_force(desk, row)
-    if side * desk.leaning[asset] < 0 and off(rng, 0.3) or off(rng, 0.04):
+    if (side * desk.leaning[asset] < 0 and off(rng, 0.3)) or off(rng, 0.04):
         row["reduce_only"] = True
     else:
         own_rules(desk, row, rules_on)
@@ -145,7 +145,9 @@ def bracket(desk, bar, asset, rules_on):
     time_in_force(desk, parent)
     own_rules(desk, parent, rules_on and off(rng, 0.2))
     rows, price = [parent], desk.price(bar, asset)
-    for kind in rng.sample(["limit", "stop", "trailing_stop", "stop_limit", "market"][: rng.choice([4, 4, 4, 5])], rng.randint(1, 3)):
+    for kind in rng.sample(
+        ["limit", "stop", "trailing_stop", "stop_limit", "market"][: rng.choice([4, 4, 4, 5])], rng.randint(1, 3)
+    ):
         size = shares if rng.random() < 0.8 else max(1, round(shares / 2 / (desk.lot or 1))) * (desk.lot or 1)
         child = new_row(desk, bar, asset, -side * size, kind)
         if kind == "limit":

@@ -182,12 +182,11 @@ def grow_children(run, parent, price, moment):
         if child.status == UNBORN and now > 0:
             reached("2.4 born")
             _bear(run, child, now, price, moment)
-        elif child.pending:
-            if now > child.granted:
-                reached("2.4 grow")
-                child.requested += child.side * (now - child.granted)
-                child.left += child.side * (now - child.granted)
-                child.granted = now
+        elif child.pending and now > child.granted:
+            reached("2.4 grow")
+            child.requested += child.side * (now - child.granted)
+            child.left += child.side * (now - child.granted)
+            child.granted = now
 
 
 def _bear(run, child, quantity, price, moment):

@@ -1,5 +1,6 @@
 """What a slice costs: budget, impact, spread, slippage, limit and fees (6.1, 7). Nothing here moves money."""
 
+import itertools
 import math
 
 from .book import RESIDUE, sign
@@ -61,7 +62,7 @@ def volatility(run, asset):
     """Deviation of the last returns of the asset's own closes, through the bar before (ddof 1)."""
     closes = [close for bar, close in run.closes[asset] if bar < run.t][-(run.config["volatility_window"] + 1) :]
     returns = []
-    for before, after in zip(closes, closes[1:], strict=False):
+    for before, after in itertools.pairwise(closes):
         returns.append(after / before - 1.0)
     if len(returns) < 2:
         return 0.0
