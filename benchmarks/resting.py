@@ -1,9 +1,11 @@
-"""W6 and W7: what resting orders and idle assets cost. No other engine can run these; they are judged against ourselves.
+"""W6 and W7: what resting orders and idle assets cost. No other engine can run these; they are judged against
+ourselves.
 
     python -m benchmarks.resting [--rounds 5]
 
 W6: 500 assets x 2,520 bars, held throughout, with n resting orders an asset under a 5 percent participation cap. "near"
-orders lie 1 to 10 percent from the price, live 21 bars unless filled and are placed anew every 21; "far" orders lie 50 percent
+orders lie 1 to 10 percent from the price, live 21 bars unless filled and are placed anew every 21; "far" orders lie
+50 percent
 away for the whole run. Marks: near orders cost, per live order and bar, at most 10 times the floor's bar in W2, at most
 linear in their number; 25 far orders an asset at most 1.2 times the run without them.
 W7: 5,000 assets of which 20 are traded, against a panel of those 20. Mark: at most 2 times.
@@ -17,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks import workloads
-from benchmarks.speed import CASH, kernel_arm, stop_rules
+from benchmarks.speed import CASH, call_arm, kernel_arm, stop_rules
 from benchmarks.timing import interleave
 from facade import Config, Orders, Panel, Result, TargetWeights, run_backtest
 
@@ -25,13 +27,18 @@ ASSETS, BARS, LIFE = 500, 2520, 21
 
 
 def order_frame(prices: workloads.Prices, an_asset: int, distance: str) -> pl.DataFrame:
-    """A first purchase of every asset, and `an_asset` resting orders on each: buy limits, sell limits, stops in turn."""
+    """A first purchase of every asset, and `an_asset` resting orders on each: buy limits, sell limits, stops in
+    turn."""
     rng = np.random.default_rng(11)
-    first = pl.DataFrame({"timestamp": np.zeros(ASSETS, int), "symbol": np.arange(ASSETS), "quantity": 10.0, "type": "market"})
+    first = pl.DataFrame(
+        {"timestamp": np.zeros(ASSETS, int), "symbol": np.arange(ASSETS), "quantity": 10.0, "type": "market"}
+    )
     if an_asset == 0:
         return named(first)
     bars = np.array([1]) if distance == "far" else np.arange(1, BARS - LIFE, LIFE)
-    bar, asset, number = (grid.ravel() for grid in np.meshgrid(bars, np.arange(ASSETS), np.arange(an_asset), indexing="ij"))
+    bar, asset, number = (
+        grid.ravel() for grid in np.meshgrid(bars, np.arange(ASSETS), np.arange(an_asset), indexing="ij")
+    )
     close = prices.close[bar, asset]
     gap = 0.5 if distance == "far" else rng.uniform(0.01, 0.10, len(bar))
     kind = number % 3
@@ -51,7 +58,7 @@ def order_frame(prices: workloads.Prices, an_asset: int, distance: str) -> pl.Da
 
 
 def named(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.lit("A") .add(pl.col("symbol").cast(pl.String)).alias("symbol"))
+    return frame.with_columns(pl.lit("A").add(pl.col("symbol").cast(pl.String)).alias("symbol"))
 
 
 def order_bars(result: Result) -> int:
@@ -82,14 +89,16 @@ def measure_resting(rounds: int) -> bool:
     bar = seconds["W2 floor"] / 1_000_000
     kept = seconds["25 far"] <= 1.2 * seconds["0 none"]
     print(f"W6   without orders {seconds['0 none'] * 1e3:8.2f} ms; the floor's bar in W2 {bar * 1e9:.2f} ns")
-    print(f"W6   25 far orders  {seconds['25 far'] * 1e3:8.2f} ms: {seconds['25 far'] / seconds['0 none']:.2f} x without (mark 1.2)")
+    far = seconds["25 far"] / seconds["0 none"]
+    print(f"W6   25 far orders  {seconds['25 far'] * 1e3:8.2f} ms: {far:.2f} x without (mark 1.2)")
     costs = []
     for name in ("1 near", "5 near", "25 near"):
         cost = (seconds[name] - seconds["0 none"]) / live[name]
         costs.append(cost)
-        print(f"W6   {name:14s} {seconds[name] * 1e3:8.2f} ms: {cost * 1e9:6.2f} ns an order and bar, {cost / bar:.1f} x the floor's bar (mark 10)")
+        cost_text = f"{cost * 1e9:6.2f} ns an order and bar, {cost / bar:.1f} x the floor's bar (mark 10)"
+        print(f"W6   {name:14s} {seconds[name] * 1e3:8.2f} ms: {cost_text}")
         kept &= cost <= 10 * bar
-    return bool(kept and costs[2] <= 1.1 * costs[1] <= 1.21 * costs[0])
+    return bool(kept and max(costs[1:]) <= 1.1 * costs[0])  # at most linear
 
 
 def measure_idle_assets(rounds: int) -> bool:
@@ -100,13 +109,17 @@ def measure_idle_assets(rounds: int) -> bool:
     spread = np.full(wide.close.shape, np.nan)
     spread[:, chosen] = weights
     config = Config(initial_cash=CASH, commission_rate=0.001)
-    arms = {
-        "20 assets": kernel_arm(Panel.from_arrays(**vars(narrow)), TargetWeights.from_array(weights), config)[0],
-        "20 of 5,000": kernel_arm(Panel.from_arrays(**vars(wide)), TargetWeights.from_array(spread), config)[0],
-    }
+    cases = {"20 assets": (narrow, weights), "20 of 5,000": (wide, spread)}
+    arms = {}
+    for name, (prices, targets) in cases.items():
+        panel, strategy = Panel.from_arrays(**vars(prices)), TargetWeights.from_array(targets)
+        arms[name], _ = kernel_arm(panel, strategy, config)
+        arms[f"{name}, call"] = call_arm(panel, strategy, config)
     seconds = {name: median(times) for name, times in interleave(arms, rounds).items()}
+    for name, time in seconds.items():
+        print(f"W7   {name:18s} {time * 1e3:8.2f} ms")
     ratio = seconds["20 of 5,000"] / seconds["20 assets"]
-    print(f"W7   20 assets {seconds['20 assets'] * 1e3:.2f} ms, 20 of 5,000 {seconds['20 of 5,000'] * 1e3:.2f} ms: {ratio:.2f} x (mark 2)")
+    print(f"W7   kernel, 20 of 5,000 assets against a panel of 20: {ratio:.2f} x (mark 2)")
     return ratio <= 2.0
 
 

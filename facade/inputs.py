@@ -13,7 +13,7 @@ from facade.config import Config
 from facade.errors import BacktestWarning, StrategyError
 from facade.frames import assets_of, bars_of, frozen
 from facade.market import make_market
-from facade.narrow import cut_intents, cut_market, traded_assets
+from facade.narrow import WIDE, cut_intents, cut_market, traded_assets
 from facade.orders import OrderTable
 from facade.params import asset_rule_rows, params_row
 from facade.signals import place_signals
@@ -29,8 +29,8 @@ from ml4t_kernel.schema import (
     RULES,
     SIGNAL,
     IntentAction,
-    Kind,
     Intents,
+    Kind,
     Market,
     SizeType,
 )
@@ -47,7 +47,8 @@ class EncodedInputs:
     """What the kernel reads, and what is needed to put names back.
 
     params: (1,) PARAMS. order_ids, tags: label of each row of `intents.orders` (None without orders). rows: (I,) int64
-    row of each in the user's frame. assets: (C,) columns of the panel that market and intents are cut to, None: all. expected_orders: estimate of the orders the run will write, for sizing the tape.
+    row of each in the user's frame. assets: (C,) columns of the panel that market and intents are cut to, None: all.
+    expected_orders: estimate of the orders the run will write, for sizing the tape.
     counts: dropped_rows (after the last bar), superseded_rows (a later time on the same bar, under align),
     closes_left_out (targets closed because the symbol was left out), scaled_rows and lifted_weights (by scale=True).
     """
@@ -245,7 +246,11 @@ def _wanted_columns(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     everything = np.arange(weights.shape[1], dtype=np.int32)
     first = weights[:1]
-    if not len(weights) or np.count_nonzero((first != 0) & ~np.isnan(first)) * 2 > len(everything):
+    if (
+        len(everything) <= WIDE
+        or not len(weights)
+        or np.count_nonzero((first != 0) & ~np.isnan(first)) * 2 > len(everything)
+    ):
         return weights, frozen(everything, np.int32)
     used = np.flatnonzero(((weights != 0) & ~np.isnan(weights)).any(axis=0)).astype(np.int32)
     if 2 * len(used) > len(everything):

@@ -26,7 +26,9 @@ def make_market(panel: Any, config: Config, params: np.ndarray, resting: bool = 
     budget = _none() if not capped else volume
     if capped and config.volume_basis == "previous":
         budget = remember(panel, ("previous volume",), lambda: _previous_volume(panel))
-    block_high, block_low = remember(panel, ("blocks",), lambda: _blocks(panel)) if resting else (_no_rows(), _no_rows())
+    block_high, block_low = (
+        remember(panel, ("blocks",), lambda: _blocks(panel)) if resting else (_no_rows(), _no_rows())
+    )
     return Market(
         **prices,
         volume=volume,

@@ -1,10 +1,10 @@
 """Splits, dividends and delistings falling on bar t (clauses 1.1, 1.4), and stale assets (4.5)."""
 
+from .groups import release_flat
 from .jit import leaf, routine
 from .ledger import book_fill
 from .levels import set_levels
 from .orders import cancel_chain, finish_filled, is_open, wake_chain, withdraw_children
-from .groups import release_flat
 from .prices import RESIDUE, floor_to_lot
 from .schema import ActionKind, Kind, Origin, Reason
 
@@ -132,6 +132,9 @@ def floor_order(k, t, params, book, tape):
     if abs(left) < abs(o.left):
         o.reason = R_LOT
         o.left = left
+    if o.detail > 0 and tape.details[o.detail].parent > 0:
+        d = tape.details[o.detail]
+        d.opened = floor_to_lot(d.opened, params.lot)
     if abs(o.left) <= RESIDUE * abs(o.requested):
         if o.detail > 0:
             withdraw_children(tape.details[o.detail], book, tape)

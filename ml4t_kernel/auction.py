@@ -179,7 +179,8 @@ def serve_exits(t, at, market, intents, params, book, tape):
 
 @phase
 def batch_quantity(t, k, at, market, params, book, tape):
-    """Unsigned shares of a batch order at this price before cash: its rest, cut to budget and lots; the slice is set."""
+    """Unsigned shares of a batch order at this price before cash: its rest, cut to budget and lots; the slice is
+    set."""
     o = tape.orders[k]
     p = book.positions[o.asset]
     w = book.work[0]
@@ -219,7 +220,8 @@ def weigh_batch(t, at, market, params, book, tape):
 
 @phase
 def serve_batch(t, at, market, intents, params, book, tape):
-    """If cash is short all entries of the batch are scaled once by available / needed; each then passes the cash check."""
+    """If cash is short all entries of the batch are scaled once by available / needed; each then passes the cash
+    check."""
     s = book.state[0]
     w = book.work[0]
     needed = weigh_batch(t, at, market, params, book, tape)
@@ -329,6 +331,7 @@ def serve_auction(t, at, market, intents, params, book, tape):
     """All that executes at the open (at 0), the close (2) or the deciding close (3) of bar t."""
     s = book.state[0]
     book.work[0].phase = at
+    book.work[0].born_from = s.orders
     n = gather(t, at, market, params, book, tape)
     if n > 0:
         part_exits(n, book, tape)

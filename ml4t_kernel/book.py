@@ -36,16 +36,11 @@ def plain(array: np.ndarray) -> np.ndarray:
 def new_book(assets: int, intents: int, orders: int) -> Book:
     """A book for `assets` assets, `intents` order intents and queues of `orders` rows; call `reset` before use."""
     rows = max(orders, 2 * assets) + 64
-    return Book(
-        records(np.zeros(1, schema.STATE)),
-        records(np.zeros(assets, schema.POSITION)),
-        records(np.zeros(assets, schema.QUEUE)),
-        records(np.zeros(1, schema.WORK)),
-        *(np.zeros(assets, np.int32) for _ in range(5)),
-        np.zeros(intents, np.int32),
-        *(np.zeros(rows, np.int32) for _ in range(3)),
-        *(np.zeros(rows, np.float64) for _ in range(2)),
-    )
+    arrays = [records(np.zeros(count, dtype)) for count, dtype in ((1, schema.STATE), (assets, schema.POSITION))]
+    arrays += [records(np.zeros(count, dtype)) for count, dtype in ((assets, schema.QUEUE), (1, schema.WORK))]
+    arrays += [np.zeros(count, np.int32) for count in (*[assets] * 5, intents, *[rows] * 3)]
+    arrays += [np.zeros(rows, np.float64) for _ in range(2)]
+    return Book._make(arrays)
 
 
 PLAIN_DETAIL: dict[str, float] = {

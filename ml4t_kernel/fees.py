@@ -4,15 +4,14 @@ from .jit import leaf, routine
 
 
 @routine
-def tiered(notional, params):
-    """Marginal tiers: rate i applies to the part of the order's notional above from i."""
+def tiered(before, after, params):
+    """Marginal tiers between two cumulative notionals: rate i applies to the part above from i."""
     total = 0.0
     for i in range(params.tiers):
-        start = params.tier_from[i]
-        if notional <= start:
-            break
-        end = params.tier_from[i + 1] if i + 1 < params.tiers else notional
-        total += (min(notional, end) - start) * params.tier_rate[i]
+        start = max(before, params.tier_from[i])
+        end = min(after, params.tier_from[i + 1]) if i + 1 < params.tiers else after
+        if end > start:
+            total += (end - start) * params.tier_rate[i]
     return total
 
 
@@ -26,7 +25,7 @@ def raw_slice(quantity, price, w, o, d, params):
     """Commission of a slice of `quantity` unsigned shares before minimum and maximum."""
     value = quantity * price
     if params.tiers > 0:
-        fee = tiered(d.notional + value, params) - tiered(d.notional, params)
+        fee = tiered(d.notional, d.notional + value, params)
     else:
         fee = value * (params.maker_rate if w.passive else params.commission_rate)
     fee += params.commission_per_share * quantity
@@ -53,7 +52,7 @@ def nonlinear_commission(quantity, price, w, o, d, params):
 def whole_commission(quantity, price, sells, params):
     """Commission and tax of an order filled at once: `quantity` unsigned shares, all of them taken."""
     value = quantity * price
-    raw = tiered(value, params) if params.tiers > 0 else value * params.commission_rate
+    raw = tiered(0.0, value, params) if params.tiers > 0 else value * params.commission_rate
     raw += params.commission_per_share * quantity + params.commission_per_trade
     return clamp(raw, params) + (params.sell_tax_rate * value if sells else 0.0)
 

@@ -5,9 +5,9 @@ from math import inf
 from .jit import phase, routine
 from .orders import (
     CANCELLED,
+    R_REPLACED,
     REJECTED,
     REPLACED,
-    R_REPLACED,
     count_end,
     end_order,
     is_open,
@@ -16,7 +16,7 @@ from .orders import (
     write_order,
 )
 from .prices import floor_to_lot
-from .schema import GTC, MARKET, Origin, IntentAction, Reason
+from .schema import GTC, MARKET, IntentAction, Origin, Reason
 from .sizing import R_LOT, refusal, sizing_price
 
 ORDER = int(Origin.ORDER)
@@ -273,5 +273,3 @@ def take_intents(t, market, intents, params, book, tape):
             cancel_intent(t, row, book, tape)
         else:
             replace_intent(t, row, market, params, book, tape)
-
-

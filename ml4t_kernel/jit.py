@@ -1,12 +1,14 @@
 """How the kernel is compiled, and the on-disk cache that belongs to it alone.
 
-`leaf` is called once an order: records and scalars only, forced inline. `phase` runs once a bar: bundles allowed, forced
+`leaf` is called once an order: records and scalars only, forced inline. `phase` runs once a bar: bundles allowed,
+forced
 inline. `routine` is what is large, rare, or called from several places: compiled once, never inlined by force. None of
-the three has a wrapper, so none may be called from Python when compiled (it would crash): tests call
-`njit(leaf.py_func)`. `entry` makes the only functions that Python calls.
+the three has a wrapper, so none may be called from Python when compiled (it would crash): tests call `leaf.py_func`, or
+`entry(signature, leaf.py_func)`. `entry` makes the only functions that Python calls.
 
-Numba neither sees edits in an imported module nor its own compile flags, so entries carry a cache of our own, keyed by a
-digest of every kernel source, the versions that shape machine code and the flags. `_nrt=False` removes Numba's reference
+Numba neither sees edits in an imported module nor its own compile flags, so entries carry a cache of our own, keyed
+by a digest of every kernel source, the versions that shape machine code and the flags. `_nrt=False` removes Numba's
+reference
 counting (it cost a factor of 20 in the fill loops) and turns any allocation inside the kernel into a compile error.
 """
 
@@ -23,17 +25,16 @@ from typing import Any
 import llvmlite
 import numba
 import numpy
+from llvmlite.binding import Linkage
 from numba import njit
 from numba.core import config
-from llvmlite.binding import Linkage
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
 SOURCES = Path(__file__).parent
 OPTIONS: dict[str, Any] = dict(nogil=True, error_model="numpy", _nrt=False)
 INTERPRETED = bool(config.DISABLE_JIT)
-
 
 
 class _NoEnvironment:
@@ -50,7 +51,8 @@ class _NoEnvironment:
 
 
 class _InnerLibrary(JITCodeLibrary):
-    """Code of one inner function: linked into entries, never linked, optimised or turned into machine code on its own."""
+    """Code of one inner function: linked into entries, never linked, optimised or turned into machine code on its
+    own."""
 
     def add_linking_library(self, library: Any) -> None:
         self._linking_libraries.append(library)
@@ -79,7 +81,8 @@ class _EntryLibrary(JITCodeLibrary):
     """Code of an entry: links what it calls, directly or not, once."""
 
     def finalize(self) -> None:
-        found, waiting = [], list(self._linking_libraries)
+        found: list[Any] = []
+        waiting: list[Any] = list(vars(self)["_linking_libraries"])
         while waiting:
             library = waiting.pop()
             if library not in found:

@@ -12,7 +12,6 @@ from .jit import leaf, routine
 from .prices import EPS, RESIDUE, floor_to_lot, slice_price
 from .schema import EXIT_LEG, PASSIVE
 
-
 # Volume budget (6.1) -------------------------------------------------------------------------------------------------
 
 
@@ -63,7 +62,8 @@ def spendable_cash(w, s):
 
 @routine
 def search_affordable(quantity, w, o, d, p, params):
-    """Largest affordable part of `quantity` when costs are not linear in it: bisection on whole lots, or 60 halvings."""
+    """Largest affordable part of `quantity` when costs are not linear in it: bisection on whole lots, or 60
+    halvings."""
     lot = params.lot
     if lot > 0.0:
         low, high = 0, int(quantity / lot + 1e-9)

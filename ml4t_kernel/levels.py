@@ -17,7 +17,8 @@ def own_or_default(own, default):
 
 @routine
 def adopt_rules(p, d, rule, params):
-    """The position carries the rules of the order that opened it (its detail, its row of rules); NaN: the run-wide value."""
+    """The position carries the rules of the order that opened it (its detail, its row of rules); NaN: the
+    run-wide value."""
     p.stop_loss = own_or_default(rule.stop_loss, params.stop_loss)
     p.take_profit = own_or_default(rule.take_profit, params.take_profit)
     p.trailing_stop = own_or_default(rule.trailing_stop, params.trailing_stop)

@@ -13,10 +13,19 @@ from .marks import (
     unlist_closed,
     value_positions,
 )
-from .orders import activate, cancel_chain, count_phase_orders, expire_chain, expire_phase, falls_asleep, remake_band, wake_due
+from .orders import (
+    activate,
+    cancel_chain,
+    count_phase_orders,
+    expire_chain,
+    expire_phase,
+    falls_asleep,
+    remake_band,
+    wake_due,
+)
+from .prices import RESIDUE
 from .quiet import is_idle, is_quiet, record_idle, walk_quiet
 from .references import reference_to, value_of
-from .prices import RESIDUE
 from .risk import decide_time_exits
 from .schema import (
     BLOCK,
@@ -61,15 +70,18 @@ def decisions_of(t, market, intents, book):
 
 @phase
 def lack_of_room(t, market, intents, params, book, tape):
-    """What has to grow before bar t, so that every row that it can write fits (OK: nothing): each order alive, unborn or decided may fill two legs and open a
-    position whose rules fire; each position may fire a rule at the open, inside and at the close."""
+    """What has to grow before bar t, so that every row that it can write fits; OK when nothing has to.
+
+    Each order alive, unborn or decided may fill two legs and open a position whose rules fire; each position may fire a
+    rule at the open, inside and at the close.
+    """
     s = book.state[0]
     new = 0
     if intents.events[t] & (EVENT_TARGET | EVENT_SIGNAL | EVENT_ORDER):
         new = decisions_of(t, market, intents, book)
     busy = s.live + s.dormant + new
     births = 2 * busy + 3 * s.held if params.has_rules else new + s.dormant
-    fills = 2 * busy + births + s.held
+    fills = 4 * busy + births + 2 * s.held  # both legs, rules, and a bankruptcy's bookings
     if intents.events[t] & (EVENT_ACTION | EVENT_STALE):
         fills += 2 * (market.actions.shape[0] - s.action) + market.stale.shape[0] - s.stale
         if s.booked + market.actions.shape[0] - s.action + market.stale.shape[0] - s.stale > tape.booked.shape[0]:
@@ -88,7 +100,8 @@ def lack_of_room(t, market, intents, params, book, tape):
 
 @routine
 def wake_chains(t, market, book, tape):
-    """1.6, and which chains this bar has to look at: bands that changed are made anew, what cannot act goes to sleep."""
+    """1.6, and which chains this bar has to look at: bands that changed are made anew, what cannot act goes to
+    sleep."""
     s = book.state[0]
     n = 0
     for j in range(s.waiting):

@@ -15,7 +15,8 @@ def session_end(sessions: np.ndarray) -> np.ndarray:
 
 
 def stale_rows(close: np.ndarray, sessions: np.ndarray, max_stale: int | None) -> np.ndarray:
-    """ACTION rows: the last bar of the `max_stale`-th session in a row without a bar, after an asset's last one (1.4)."""
+    """ACTION rows: the last bar of the `max_stale`-th session in a row without a bar, after an asset's last one
+    (1.4)."""
     missing = np.isnan(close)
     if max_stale is None or not missing.any():
         return np.zeros(0, ACTION)
@@ -59,7 +60,8 @@ def _previous_rows(close: np.ndarray) -> np.ndarray:
 
 
 def previous_volume(volume: np.ndarray, close: np.ndarray, action_rows: np.ndarray) -> np.ndarray:
-    """(T, A) volume of the asset's last bar before t in today's shares, 0 when it has none (6.1, volume_basis previous)."""
+    """(T, A) volume of the asset's last bar before t in today's shares, 0 when it has none (6.1, volume_basis
+    previous)."""
     previous = _previous_rows(close)
     factors = split_factors(close.shape, action_rows)
     rows = np.maximum(previous, 0)

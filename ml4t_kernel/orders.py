@@ -1,11 +1,11 @@
 """The book of pending orders: birth, chains and wake bands, activation, expiry, ends (clauses 1.6, 1.7).
 
 A decided order lies in the fresh range orders[s.fresh : s.orders] until the open of the next bar. What is not a plain
-market order, or outlives that open, joins the chain of its asset. A chain knows the band of prices outside of which none
-of its orders can act, so a resting order that cannot fire costs nothing.
+market order, or outlives that open, joins the chain of its asset. A chain knows the band of prices outside of which
+none of its orders can act, so a resting order that cannot fire costs nothing.
 """
 
-from math import inf, nan
+from math import inf
 
 from .jit import leaf, phase, routine
 from .schema import (
@@ -283,7 +283,7 @@ def count_end(status, reason, s):
     s.live -= 1
     if status == REJECTED:
         s.rejected += 1
-    elif status == CANCELLED and reason <= 5:
+    elif status == CANCELLED and 0 < reason <= 5:
         s.cut += 1
 
 

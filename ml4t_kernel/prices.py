@@ -1,4 +1,5 @@
-"""Scalars of price and quantity: trigger tests, rounding, impact and the price of a slice (clauses 3.1, 6.3, 7.1, 7.2)."""
+"""Scalars of price and quantity: trigger tests, rounding, impact and the price of a slice (clauses 3.1, 6.3, 7.1,
+7.2)."""
 
 from math import floor, inf
 
@@ -75,7 +76,8 @@ def impact_rate(quantity, used, w, params):
 
 @leaf
 def slice_price(quantity, w, p, params):
-    """Price of `quantity` unsigned shares of the slice `w`: adverse costs, never beyond the limit; passive: the level."""
+    """Price of `quantity` unsigned shares of the slice `w`: adverse costs, never beyond the limit; passive: the
+    level."""
     if w.passive:
         return w.level
     rate = w.half_spread + params.slippage_rate

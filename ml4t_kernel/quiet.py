@@ -15,7 +15,12 @@ from .prices import pass_edge, reach_edge
 def is_idle(t, params, intents, book):
     """Flat, nothing pending, nothing decided: equity stands still."""
     s = book.state[0]
-    return intents.events[t] == 0 and s.held + s.waiting + s.asleep == 0 and s.orders == s.fresh and params.has_strategy == 0
+    return (
+        intents.events[t] == 0
+        and s.held + s.waiting + s.asleep == 0
+        and s.orders == s.fresh
+        and params.has_strategy == 0
+    )
 
 
 @phase

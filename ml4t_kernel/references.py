@@ -1,6 +1,7 @@
 """Bundles by reference: an inner function receives one pointer for a NamedTuple of arrays.
 
-Numba passes a tuple of arrays by value: seven or more machine words an array, some 290 for the four bundles of the loop, at
+Numba passes a tuple of arrays by value: seven or more machine words an array, some 290 for the four bundles of the
+loop, at
 every call that is not inlined. Measured here: compile time in minutes and over 100 ns a call. A reference is one word,
 and since a bundle never changes while the kernel runs, each read of a field is an invariant load that LLVM may hoist
 over stores and calls. In the interpreter both functions return what they are given.

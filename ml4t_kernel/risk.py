@@ -20,7 +20,9 @@ from .schema import AT_CLOSE, IOC, LIMIT, MARKET, STOP, STOP_LIMIT, Origin, Phas
 from .sorting import sort_rows
 
 R_GROUP = int(Reason.GROUP)
-OPEN, INSIDE, CLOSE, DECISION_CLOSE = (int(phase) for phase in (Phase.OPEN, Phase.INSIDE, Phase.CLOSE, Phase.DECISION_CLOSE))
+OPEN, INSIDE, CLOSE, DECISION_CLOSE = (
+    int(phase) for phase in (Phase.OPEN, Phase.INSIDE, Phase.CLOSE, Phase.DECISION_CLOSE)
+)
 TIME_EXIT = int(Origin.TIME_EXIT)
 
 
@@ -63,7 +65,8 @@ def drop_target(a, t, book, tape):
 
 @routine
 def fire_stop(t, a, level, market, intents, params, book, tape):
-    """The stop in force is met at `level`: one order for the whole position; what the cap leaves goes at the next opens."""
+    """The stop in force is met at `level`: one order for the whole position; what the cap leaves goes at the next
+    opens."""
     w = book.work[0]
     p = book.positions[a]
     k = new_rule_order(t, a, STOP, p.stop_origin, book, tape)
@@ -116,7 +119,9 @@ def rule_at_price(t, a, price, market, intents, params, book, tape):
         return
     if stop_hit(price, p):
         fire_stop(t, a, price, market, intents, params, book, tape)
-    elif target_is_idle(p, tape) and p.goal_met_bar != t and goal_hit(price, p, params.limit_through or phase == INSIDE):
+    elif (
+        target_is_idle(p, tape) and p.goal_met_bar != t and goal_hit(price, p, params.limit_through or phase == INSIDE)
+    ):
         fire_target(t, a, price, 0, market, intents, params, book, tape)
 
 
@@ -177,12 +182,13 @@ def came_alive(t, o, d, p, w):
         if o.time_in_force >= IOC:
             return False
         return d.order >= w.born_from or (w.opened and o.reduce_only and o.left * p.shares < 0.0)
-    return d.born_bar == t and (o.time_in_force != AT_CLOSE or w.phase == CLOSE)
+    return d.born_bar == t and d.order >= w.born_from and (o.time_in_force != AT_CLOSE or w.phase == CLOSE)
 
 
 @routine
 def serve_passed_levels(t, a, price, market, intents, params, book, tape):
-    """2.1, 3.2: levels already passed when they come alive execute at the price of that moment: children, then rules."""
+    """2.1, 3.2: levels already passed when they come alive execute at the price of that moment: children, then
+    rules."""
     w = book.work[0]
     i = book.queues[a].head
     while i > 0:
@@ -212,5 +218,3 @@ def decide_time_exits(t, book, tape):
         a = book.inside[i]
         drop_target(a, t, book, tape)
         book.positions[a].stop_order = new_rule_order(t, a, MARKET, TIME_EXIT, book, tape)
-
-

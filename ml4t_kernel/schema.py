@@ -174,7 +174,8 @@ PARAMS = np.dtype(
             "tiers same_bar allow_short tie limit_through entry_assumed trail_proved mark_close basis_signal "
             "rank_given reject_short time_exit cooldown "
             # derived by the facade: volume is read, costs are linear, spread comes from Market, any run-wide rule is on
-            "needs_volume linear_costs spread_mode has_rules has_batch has_children targets_are_shares size_type accumulate has_strategy record"
+            "needs_volume linear_costs spread_mode has_rules has_batch has_children targets_are_shares size_type "
+            "accumulate has_strategy record"
         ).split()
     ],
     align=True,
@@ -182,22 +183,27 @@ PARAMS = np.dtype(
 """One row a configuration; every scalar knob of a run."""
 
 STATE = _dtype(
-    f8="cash equity previous_equity peak drawdown sum1 sum2 down2 fees slippage realised dividends bar_notional notional "
+    f8="cash equity previous_equity peak drawdown sum1 sum2 down2 fees slippage realised dividends "
+    "bar_notional notional "
     "gross_profit gross_loss sum_turnover max_turnover sum_positions spendable short_value gross",
-    i8="bar status orders fresh details fills trades wins ambiguous booked held waiting asleep next_wake live dormant special open_only "
-    "close_only rejected cut returns exposed_bars frozen target_row signal intent action stale closed unlist touched born_inside starved inside exits "
+    i8="bar status orders fresh details fills trades wins ambiguous booked held waiting asleep next_wake "
+    "live dormant special open_only "
+    "close_only rejected cut returns exposed_bars frozen target_row signal intent action stale closed "
+    "unlist touched born_inside starved inside exits "
     "entries opened two_sided entry_bars trails conflicts max_positions scaled_batches",
 )
 """The scalars of a running account (one row): counters, cursors and streaming statistics."""
 
 POSITION = _dtype(
-    f8="shares avg last budget used_buy used_sell high low basis mark stop goal opened opened_value realised fees slippage "
+    f8="shares avg last budget used_buy used_sell high low basis mark stop goal opened opened_value "
+    "realised fees slippage "
     "stop_loss take_profit trailing_stop trail_activation break_even stop_price target_price birth_price",
     i4="entry_bar entry_order budget_bar listed working closing stop_order target_order time_exit cool_until walk_bar "
     "goal_met_bar ambiguous_bar ambiguous_kinds",
     u1="armed even stop_origin born_inside stale_levels gone birth_side touched",
 )
-"""One row an asset. stop and goal are the levels in force (-inf or inf: none); mark is the rules' water mark; high, low: the
+"""One row an asset. stop and goal are the levels in force (-inf or inf: none); mark is the rules' water mark; high,
+low: the
 trade's extremes; last: last mark (0: never priced). working, closing, stop_order, target_order: order rows, -1 none.
 gone: 1 delisted, 2 stale. birth_side: 1 up, 2 down, 0 nothing certain (3.2)."""
 
@@ -212,7 +218,8 @@ ORDER = _dtype(
     i4="asset bar end_bar detail",
     u1="kind time_in_force status reason origin reduce_only batch chained",
 )
-"""One row an order, in submission order (48 bytes). bar: deciding bar. requested, left, filled: signed shares of today."""
+"""One row an order, in submission order (48 bytes). bar: deciding bar. requested, left, filled: signed shares of
+today."""
 
 DETAIL = np.dtype(
     # what a search through a chain reads comes first, on one line of cache; 192 bytes
@@ -226,19 +233,24 @@ DETAIL = np.dtype(
     + [(name, "f8") for name in ("stop_price", "target_price", "pad4", "pad5", "pad6")],
     align=True,
 )
-"""Side row of an order that is not a plain market order or that outlives its first bar; row 0 is the plain market order.
+"""Side row of an order that is not a plain market order or that outlives its first bar; row 0 is the plain market
+order.
 
-order: its row in orders (-1: a child not yet born). quantity: unborn or live child: shares it may cover, unsigned. arrival:
-close of the deciding bar in today's shares. stop_price, target_price: absolute levels of the rules it carries, NaN none.
+order: its row in orders (-1: a child not yet born). quantity: unborn or live child: shares it may cover, unsigned.
+arrival:
+close of the deciding bar in today's shares. stop_price, target_price: absolute levels of the rules it carries, NaN
+none.
 opened: shares its opening leg has filled, unsigned. next, previous: chain of the asset. buys, reduce_only, kind,
-time_in_force, chained: copies of the order's, so that a search need not read it. parent, first_child, next_sibling: rows of this table, 0 none. born_bar, born_inside: birth inside a bar (3.2)."""
+time_in_force, chained: copies of the order's, so that a search need not read it. parent, first_child, next_sibling:
+rows of this table, 0 none. born_bar, born_inside: birth inside a bar (3.2)."""
 
 WORK = _dtype(
     f8="want level limit mark volume sigma half_spread price need available",
     i4="bar asset order born_from",
     u1="phase origin passive stop entry short_cash batch born_side opened",
 )
-"""The slice being priced (one row, scratch). want: signed shares; level: price before costs; limit: worst price allowed;
+"""The slice being priced (one row, scratch). want: signed shares; level: price before costs; limit: worst price
+allowed;
 mark: price of the phase; volume: of the bar; opened: 1 once a fill of the turn opened a
 position; born_from: first order row that the turn could have brought to life."""
 FILL = _dtype(f8="quantity price fee slippage", i4="order bar asset", u1="phase origin bits pad1")
@@ -247,7 +259,8 @@ TRADE = _dtype(
     i4="asset entry_bar exit_bar entry_order exit_order",
     u1="origin pad1 pad2 pad3",
 )
-"""One row a round trip, flat to flat or flip. quantity: signed shares opened (today's shares); pnl before fees; mfe and mae: prices."""
+"""One row a round trip, flat to flat or flip. quantity: signed shares opened (today's shares); pnl before fees;
+mfe and mae: prices."""
 EQUITY = _dtype(f8="equity cash")
 """One row a bar, after 4.7. What else an equity table shows is derived from fills when somebody looks."""
 AMBIGUOUS = _dtype(i4="bar asset", u1="kind pad1 pad2 pad3")
@@ -255,7 +268,8 @@ BOOKED = _dtype(f8="value shares cash", i4="bar asset kind pad1")
 """One row a corporate action that met a position or a live order. shares: after the action; cash: booked."""
 
 ACTION = _dtype(f8="value", i4="bar asset kind pad1")
-"""Sorted by bar, then ex-date, asset, kind. value: new per old, cash per share, or recovery price (NaN: delisting_return)."""
+"""Sorted by bar, then ex-date, asset, kind. value: new per old, cash per share, or recovery price (NaN:
+delisting_return)."""
 SIGNAL = _dtype(f8="amount rank", i4="bar asset", u1="bits pad1 pad2 pad3 pad4 pad5 pad6 pad7")
 """Sorted by bar, then asset. amount: in units of params.size_type, positive."""
 INTENT = _dtype(
@@ -263,29 +277,35 @@ INTENT = _dtype(
     i4="bar asset target parent first_child next_sibling group rules bars",
     u1="action kind time_in_force reduce_only",
 )
-"""Sorted by bar, then as submitted. target, parent, first_child, next_sibling: rows of this table, -1 none. group: -1 none."""
-RULES = _dtype(
-    f8="stop_loss take_profit trailing_stop trail_activation break_even time_exit stop_price target_price"
-)
+"""Sorted by bar, then as submitted. target, parent, first_child, next_sibling: rows of this table, -1 none.
+group: -1 none."""
+RULES = _dtype(f8="stop_loss take_profit trailing_stop trail_activation break_even time_exit stop_price target_price")
 """Rules carried by an order; NaN: the run-wide value, inf: off. Row 0 is all NaN. *_price: absolute levels."""
 
 Market = namedtuple(
     "Market",
     "open high low close volume budget_volume half_spread sigma block_high block_low session_end actions stale",
 )
-Market.__doc__ = """Read-only panel. open .. close, volume: (T, A) float64; budget_volume: (T, A) or (1, 1); half_spread:
+Market.__doc__ = """Read-only panel. open .. close, volume: (T, A) float64; budget_volume: (T, A) or (1, 1);
+half_spread:
 (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
-(ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the next
-session (T: none); actions, stale: (E,) ACTION sorted by bar."""
+(ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the
+next session (T: none); actions, stale: (E,) ACTION sorted by bar."""
 Intents = namedtuple("Intents", "events weights target_bars target_assets signals orders rules asset_rules")
-Intents.__doc__ = """Read-only strategy. events: (T,) uint8 of EVENT_* bits, those of Market included; weights: (R, C) target
-weights or shares, NaN leaves alone; target_bars: (R,) int32 bar of each row; target_assets: (C,) int32 asset of each column,
-ascending (assets never wanted may be left out); signals: (G,) SIGNAL; orders: (I,) INTENT;
+Intents.__doc__ = """Read-only strategy. events: (T,) uint8 of EVENT_* bits, those of Market included; weights: (R, C)
+target
+weights or shares, NaN leaves alone; target_bars: (R,) int32 bar of each row; target_assets: (C,) int32 asset of each
+column, ascending (assets never wanted may be left out); signals: (G,) SIGNAL; orders: (I,) INTENT;
 rules: (>=1,) RULES; asset_rules: (A,) int32 row of rules for targets and signals."""
-Book = namedtuple("Book", "state positions queues work held waiting asleep inside touched placed queue exits entries key_rank amounts")
-Book.__doc__ = """State of one account. state: (1,) STATE; positions: (A,) POSITION; queues: (A,) QUEUE; work: (1,) WORK; held,
-waiting, asleep, inside, touched: (A,) int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2 withdrawn, <= -3: row
--(x + 3) of details, a child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64."""
+Book = namedtuple(
+    "Book", "state positions queues work held waiting asleep inside touched placed queue exits entries key_rank amounts"
+)
+Book.__doc__ = """State of one account. state: (1,) STATE; positions: (A,) POSITION; queues: (A,) QUEUE; work: (1,)
+WORK; held,
+waiting, asleep, inside, touched: (A,) int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2
+withdrawn, <= -3: row
+-(x + 3) of details, a child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,)
+float64."""
 Tape = namedtuple("Tape", "orders details fills trades equity gross ambiguous booked")
 Tape.__doc__ = """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross
 exposure (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED rows."""

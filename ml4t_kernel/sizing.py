@@ -3,7 +3,7 @@
 from math import inf, nan
 
 from .jit import leaf, phase, routine
-from .orders import CANCELLED, REJECTED, REPLACED, R_REPLACED, count_end, end_order, is_open, new_detail, write_order
+from .orders import CANCELLED, R_REPLACED, REJECTED, REPLACED, count_end, end_order, is_open, new_detail, write_order
 from .prices import RESIDUE, floor_to_lot
 from .schema import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, MARKET, ActionKind, Origin, Reason, SizeType
 
@@ -85,7 +85,8 @@ def has_gone_stale(t, a, market):
 
 @routine
 def refusal(t, a, quantity, held, price, exempt, market, params, book):
-    """Why an order of this quantity is refused at decision, 0 if it is not (6.3, 5.2, 1.4). exempt: from min_notional."""
+    """Why an order of this quantity is refused at decision, 0 if it is not (6.3, 5.2, 1.4). exempt: from
+    min_notional."""
     p = book.positions[a]
     if not exempt and quantity != -held and params.min_notional > 0.0 and abs(quantity) * price < params.min_notional:
         return R_MINIMUM

@@ -76,7 +76,7 @@ def test_a_short_pays_the_special_dividend():
 
 
 def test_raw_prices_with_splits_equal_adjusted_prices():
-    """Every split of the data, dividends left out: the same account to 1e-9, traded raw or in shares of the first day."""
+    """Every split, no dividend: the same account to 1e-9, traded raw or in shares of the first day."""
     stocks = datasets.wiki_stocks().filter(pl.col("symbol").is_in(["AAPL", "MSFT"]))
     splits = datasets.wiki_actions().filter(kind="split")
     raw = load_panel(stocks, splits)

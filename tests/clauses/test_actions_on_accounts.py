@@ -1,8 +1,9 @@
-"""Splits, dividends, delistings and stale assets, and what they do to positions, levels and orders (clauses 1.1, 1.4)."""
+"""Splits, dividends, delistings and stale assets, and what they do to positions, levels and orders (clauses 1.1,
+1.4)."""
 
 import numpy as np
-from clauses.by_hand import ends, fills, order, play, rows, trades
 
+from clauses.by_hand import ends, fills, order, play, rows, trades
 from facade import TargetWeights
 
 SPLIT = [(2, "A", "split", 2.0)]
@@ -33,9 +34,14 @@ def test_a_split_trips_neither_stop_nor_trail_nor_target():
     assert fills(reverse)[1:] == [(4, -5.0, 30.0)]
 
 
+def test_a_trail_goes_on_rising_after_a_split():
+    bars = [10, 10, 5, (5, 6, 5, 6), (6, 6, 5, 5.25)]
+    assert fills(play(bars, [order(0, 10.0)], SPLIT, trailing_stop=0.1))[1:] == [(4, -20.0, 5.4)]
+
+
 def test_a_split_restates_absolute_levels_of_rules():
-    result = play([10, 10, 5, 5, (5, 5, 3.5, 4)], [order(0, 10.0, stop_loss_price=8.0)], SPLIT)
-    assert fills(result)[1:] == [(4, -20.0, 4.0)]
+    bars = [10, 10, 5, (5, 6, 5, 6), (6, 6, 3.5, 4)]
+    assert fills(play(bars, [order(0, 10.0, stop_loss_price=8.0)], SPLIT))[1:] == [(4, -20.0, 4.0)]
 
 
 def test_a_split_restates_pending_orders():
@@ -164,8 +170,8 @@ def test_an_asset_without_bars_for_so_many_sessions_is_stale():
 
 
 def test_the_last_mark_values_what_has_no_bar():
-    result = play([10, 10, 12, None, 11], [order(0, 10.0)], initial_cash=100.0)
-    assert equity(result) == [100.0, 100.0, 120.0, 120.0, 110.0]
+    result = play([10, (10, 12, 10, 12), None, 11], [order(0, 10.0)], initial_cash=100.0)
+    assert equity(result) == [100.0, 120.0, 120.0, 110.0]
 
 
 def test_a_target_of_an_asset_without_a_bar_is_sized_at_its_mark_in_todays_shares():

@@ -1,8 +1,8 @@
 """Targets, signals and orders as given become orders with sizes fixed in shares (clauses 4.6, 6.0, 6.3)."""
 
 import numpy as np
-from clauses.by_hand import ends, fills, order, play
 
+from clauses.by_hand import ends, fills, order, play
 from facade import Signals, TargetShares, TargetWeights
 
 
@@ -43,8 +43,9 @@ def test_small_orders_are_refused_by_the_minimum_but_not_those_that_close():
 
 
 def test_dust_is_no_order_and_less_than_a_lot_is_refused_only_when_flat():
-    result = play([10, 10, 10], weights(0.5, 0.5, None), lot=0, initial_cash=1000.0)
-    assert len(result.orders) == 1
+    # 0.1 + (0.3 - 0.1) is not 0.3 in float64
+    result = play([10, 10, 10, 10], shares(0.1, 0.3, 0.3, None), lot=0)
+    assert len(result.orders) == 2
     result = play([600, 600, 600], weights(0.5, None, None), initial_cash=1000.0)
     assert ends(result) == [("rejected", "lot", 0.0)]
     result = play([300, 300, 300], weights(0.5, 0.55, None), initial_cash=1000.0)
@@ -62,6 +63,12 @@ def test_a_small_change_of_weight_leaves_the_position_alone():
 def test_a_target_of_an_asset_never_priced_is_refused():
     result = play({"A": [None, 10], "B": [10, 10]}, TargetWeights.from_array(np.array([[0.5, 0.0], [np.nan] * 2])))
     assert ends(result) == [("rejected", "no_price", 0.0)]
+
+
+def test_targets_wait_out_the_cooldown_too():
+    bars = [10, 10, (10, 10, 8, 9), 9, 9, 9]
+    result = play(bars, shares(10, None, 5, 5, 5, None), stop_loss=0.1, cooldown=2)
+    assert [end[:2] for end in ends(result)[2:]] == [("rejected", "cooldown")] * 2 + [("filled", None)]
 
 
 # Signals -------------------------------------------------------------------------------------------------------------
@@ -155,7 +162,7 @@ def test_an_order_is_cancelled_at_the_close_of_the_bar_that_says_so():
 
 def test_an_order_of_its_own_rank_is_last_without_one():
     bars = {"A": [10, 10], "B": [10, 10]}
-    rows = [order(0, 80.0, symbol="A"), order(0, 80.0, symbol="B", rank=5.0)]
+    rows = [order(0, 80.0, symbol="A", type="limit", limit_price=11.0), order(0, 80.0, symbol="B", rank=5.0)]
     result = play(bars, rows, initial_cash=1000.0, entry_rank="rank")
     assert fills(result, "symbol") == [(1, 80.0, 10.0, "B"), (1, 20.0, 10.0, "A")]
 

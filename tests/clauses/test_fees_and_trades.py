@@ -77,7 +77,12 @@ def test_a_residue_of_rounding_is_flat():
 def test_an_order_that_crosses_zero_makes_two_fills_and_two_trades():
     bars = [10, 10, 12, 11]
     result = play(bars, [order(0, 100.0), order(1, -150.0), order(2, 50.0)], allow_short_selling=True)
-    assert fills(result, "order_id") == [(1, 100.0, 10.0, 0), (2, -100.0, 12.0, 1), (2, -50.0, 12.0, 1), (3, 50.0, 11.0, 2)]
+    assert fills(result, "order_id") == [
+        (1, 100.0, 10.0, 0),
+        (2, -100.0, 12.0, 1),
+        (2, -50.0, 12.0, 1),
+        (3, 50.0, 11.0, 2),
+    ]
     assert trades(result, "quantity", "gross_pnl") == [(100.0, 200.0), (-50.0, 50.0)]
 
 
@@ -85,6 +90,16 @@ def test_without_shorting_an_order_that_would_cross_is_cut_to_the_position():
     result = play([10, 10, 12, 11], [order(0, 100.0), order(1, -150.0), order(2, -1.0)])
     assert fills(result) == [(1, 100.0, 10.0), (2, -100.0, 12.0)]
     assert ends(result) == [("filled", None, 100.0), ("cancelled", "no_short", 100.0), ("rejected", "no_short", 0.0)]
+
+
+def test_an_order_is_cut_to_the_position_also_when_the_cap_fills_it_in_part():
+    bars = [(10, 10, 10, 10, 1000), (10, 10, 10, 10, 1000), (10, 10, 10, 10, 400)]
+    held = order(0, 100.0)
+    result = play(bars, [held, order(1, -150.0)], max_participation=0.1)
+    assert result.orders["working_quantity"].to_list() == [0.0, 60.0]  # of 100, not of 150
+    reduce = order(1, -150.0, reduce_only=True)
+    result = play(bars, [held, reduce], max_participation=0.1, allow_short_selling=True)
+    assert result.orders["working_quantity"].to_list() == [0.0, 60.0]
 
 
 def test_two_reduce_only_orders_never_flip_a_position():

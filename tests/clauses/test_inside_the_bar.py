@@ -1,6 +1,8 @@
-"""The walk inside the bar: nearest first, ties, entry bars, proof by the close, ambiguous bars (clauses 3.0 to 3.2, 3.4)."""
+"""The walk inside the bar: nearest first, ties, entry bars, proof by the close, ambiguous bars (clauses 3.0 to
+3.2, 3.4)."""
 
 import pytest
+
 from clauses.by_hand import ambiguous, ends, fills, order, play
 
 WIDE = (10, 12, 8, 10)

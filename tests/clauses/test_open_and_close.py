@@ -1,8 +1,8 @@
 """What executes at one price, and in which order cash is granted (clauses 2 and 4)."""
 
 import numpy as np
-from clauses.by_hand import ends, fills, order, play, rows
 
+from clauses.by_hand import ends, fills, order, play, rows
 from facade import TargetShares, TargetWeights
 
 TWO = {"A": [10, 10, 10, 10], "B": [10, 10, 10, 10]}
@@ -23,8 +23,12 @@ def test_exits_come_first_and_pay_for_entries_submitted_before_them():
 
 def test_only_what_the_cap_let_exits_bring_is_spendable():
     bars = {"A": [10, 10, (10, 10, 10, 10, 300), 10], "B": [10, 10, 10, 10]}
-    result = play(bars, [order(0, 100.0), order(1, -100.0), order(1, 100.0, symbol="B")],
-                  initial_cash=1000.0, max_participation=0.1)
+    result = play(
+        bars,
+        [order(0, 100.0), order(1, -100.0), order(1, 100.0, symbol="B")],
+        initial_cash=1000.0,
+        max_participation=0.1,
+    )
     assert fills(result, "symbol")[1:] == [(2, -30.0, 10.0, "A"), (2, 30.0, 10.0, "B"), (3, -70.0, 10.0, "A")]
 
 
@@ -33,6 +37,13 @@ def test_the_entries_of_one_rebalance_are_scaled_together():
     result = play(TWO, shares([150, 50], None, None, None), initial_cash=1000.0)
     assert fills(result, "symbol") == [(1, 75.0, 10.0, "A"), (1, 25.0, 10.0, "B")]
     assert ends(result) == [("live", None, 75.0), ("live", None, 25.0)]  # what is left waits
+
+
+def test_a_scaled_entry_that_still_fails_the_cash_check_shrinks_and_waits():
+    # 2,000 and two fees of 50 need 2,100: 71 and 23 shares; the second finds 240, less its fee 190
+    result = play(TWO, shares([150, 50], None, None, None), initial_cash=1000.0, commission_per_trade=50.0)
+    assert fills(result) == [(1, 71.0, 10.0), (1, 19.0, 10.0)]
+    assert ends(result) == [("live", None, 71.0), ("live", None, 19.0)]
 
 
 def test_what_cash_left_of_a_target_joins_the_next_batch():
@@ -126,5 +137,7 @@ def test_bankruptcy_closes_everything_at_marks_and_decides_nothing_after():
 def test_weights_are_sized_at_the_deciding_close():
     weights = np.full((3, 2), np.nan)
     weights[0] = (0.5, 0.25)
-    result = play({"A": [(9, 11, 9, 10), 12, 20], "B": [5, 8, 5]}, TargetWeights.from_array(weights), initial_cash=1000.0)
+    result = play(
+        {"A": [(9, 11, 9, 10), 12, 20], "B": [5, 8, 5]}, TargetWeights.from_array(weights), initial_cash=1000.0
+    )
     assert fills(result) == [(1, 50.0, 12.0), (1, 50.0, 8.0)]

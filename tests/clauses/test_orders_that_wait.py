@@ -1,6 +1,7 @@
 """Time in force, resting and triggered orders, groups and brackets (clauses 1.6, 1.7, 2.4, 3.1)."""
 
 import pytest
+
 from clauses.by_hand import ends, fills, order, play
 
 DEEP = (10, 10, 8, 10)
@@ -105,7 +106,7 @@ def test_a_stop_limit_with_its_limit_on_the_better_side_needs_the_close_to_prove
 
 
 def test_a_stop_limit_passed_by_the_open_is_a_limit_for_the_whole_bar():
-    assert fills(play([10, (12, 12, 10, 11)], stop_limit(11.0, 11.5))) == [(1, 5.0, 11.5)]
+    assert fills(play([10, (12, 12, 10, 11)], stop_limit(11.0, 11.5)), "phase") == [(1, 5.0, 11.5, "inside")]
     assert fills(play([10, 11.25], stop_limit(11.0, 11.5))) == [(1, 5.0, 11.25)]
 
 
@@ -194,6 +195,7 @@ def test_children_never_enlarge_or_flip_a_position():
     rows = [*bracket(), order(1, -70.0)]
     result = play([10, 10, 10, (10, 10, 8, 8)], rows, allow_short_selling=True)
     assert fills(result) == [(1, 100.0, 10.0), (2, -70.0, 10.0), (3, -30.0, 9.0)]
+    assert ends(result)[1] == ("cancelled", "no_short", 30.0)
 
 
 def test_cancelling_a_parent_before_its_fill_withdraws_its_children():
@@ -209,8 +211,8 @@ def test_a_child_may_be_changed_or_cancelled_before_it_is_born():
         order(0, id="stop", action="replace", type="stop", stop_price=8.0),
         order(0, id="target", action="cancel"),
     ]
-    result = play([10, (9.25, 9.5, 8.5, 9), (9, 12, 7, 9)], [*rows, *edits])
-    assert fills(result) == [(1, 100.0, 9.25), (2, -100.0, 8.0)]
+    result = play([10, (9.25, 9.5, 8.5, 9), (9, 12, 8.5, 9), (9, 9, 7, 9)], [*rows, *edits])
+    assert fills(result) == [(1, 100.0, 9.25), (3, -100.0, 8.0)]
 
 
 def test_a_replaced_order_keeps_its_rest_and_its_place_in_the_bracket():

@@ -1,6 +1,7 @@
 """Stops, targets, trails, break-even and time exits of a position, and the quiet bars between them (clause 5, 4.4)."""
 
 import pytest
+
 from clauses.by_hand import ambiguous, ends, fills, order, play
 
 BUY = [order(0, 10.0)]
@@ -65,8 +66,10 @@ def test_a_trail_follows_the_mark_of_earlier_bars():
 
 def test_the_water_mark_is_the_extreme_or_the_close():
     bars = [10, 10, (10, 12, 10, 11), (11, 11, 9, 10)]
-    assert exits(play(bars, BUY, trailing_stop=0.1)) == [(3, 10.8, "trailing_stop")]
-    assert exits(play(bars, BUY, trailing_stop=0.1, water_mark="close")) == [(3, 9.9, "trailing_stop")]
+    resting = order(0, 1.0, type="limit", limit_price=1.0)  # with an order that waits no bar is quiet
+    for rows in (BUY, [*BUY, resting]):
+        assert exits(play(bars, rows, trailing_stop=0.1)) == [(3, 10.8, "trailing_stop")]
+        assert exits(play(bars, rows, trailing_stop=0.1, water_mark="close")) == [(3, 9.9, "trailing_stop")]
 
 
 def test_a_position_born_inside_has_the_close_for_its_first_mark():
@@ -137,7 +140,8 @@ def test_a_stop_out_keeps_entries_away_for_its_cooldown():
     assert fills(result)[2:] == [(3, 5.0, 11.0)]  # a target starts none
 
 
-# Quiet bars: one position between its levels is walked without the phases ----------------------------------------------
+# Quiet bars: one position between its levels is walked without the phases
+# ----------------------------------------------
 
 
 def test_quiet_bars_end_at_the_level_and_not_beyond():
@@ -169,12 +173,11 @@ def test_quiet_bars_keep_the_statistics_of_the_account():
 
 
 def test_a_trail_of_a_quiet_bar_is_counted():
-    bars = [10, 10, (10, 20, 10, 17), (17, 17, 16.5, 17), (17, 17, 16.5, 16.75)]
-    result = play([*bars, (17, 30, 16.5, 18)], BUY, trailing_stop=0.2)
-    assert ambiguous(result) == [(5, "trail")]  # 30 x 0.8 = 24 is above the close of 18, the stop in force was 16
+    result = play([10, 10, (10, 30, 10, 18)], BUY, trailing_stop=0.2)
+    assert ambiguous(result) == [(2, "trail")]  # 30 x 0.8 = 24 is above the close of 18, the stop in force was 8
 
 
 def test_excursions_of_quiet_bars_are_those_of_their_extremes():
     calm = [(10, 11, 9, 10)] * 4
-    result = play([10, *calm, 10], [*BUY, order(4, -10.0)])
+    result = play([10, 10, *calm, 10], [*BUY, order(5, -10.0)])
     assert result.trades.select("mfe", "mae").rows() == [(0.1, -0.1)]

@@ -1,4 +1,5 @@
-"""Touch and tolerance, costs and limits, lots, the volume budget and the cash check (clauses 3.1, 6.1 to 6.3, 7.1, 7.2)."""
+"""Touch and tolerance, costs and limits, lots, the volume budget and the cash check (clauses 3.1, 6.1 to 6.3,
+7.1, 7.2)."""
 
 import pytest
 

@@ -12,17 +12,17 @@ KERNEL = "ml4t_kernel"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One break: in `file` of the kernel, inside `function` when one is named, `old` becomes `new`.
+    """One break: in `file` of the kernel, or in the `function` of that name wherever it stands, `old` becomes `new`.
 
     killer: node id of the test that must fail then, below `tests/`; clause: of CONTRACT.md.
     """
 
     name: str
     clause: str
-    file: str
     old: str
     new: str
     killer: str
+    file: str = ""
     function: str = ""
 
     @property
@@ -55,10 +55,19 @@ def mutated(source: str, mutant: Mutant) -> str:
     body = source[start:stop]
     count = body.count(mutant.old)
     if count != 1:
-        raise ValueError(f"{mutant.name}: old text found {count} times in {mutant.file} {mutant.function}")
+        raise ValueError(f"{mutant.name}: old text found {count} times in {mutant.file or mutant.function}")
     return source[:start] + body.replace(mutant.old, mutant.new) + source[stop:]
 
 
 def source_of(mutant: Mutant, root: Path = ROOT) -> Path:
-    """The file that the mutant breaks."""
-    return root / KERNEL / mutant.file
+    """The file that the mutant breaks: named, or the one that defines its function."""
+    if mutant.file:
+        return root / KERNEL / mutant.file
+    files = [path for path in sorted((root / KERNEL).glob("*.py")) if _defines(path, mutant.function)]
+    if len(files) != 1:
+        raise KeyError(f"{mutant.name}: function {mutant.function!r} is defined in {len(files)} files")
+    return files[0]
+
+
+def _defines(path: Path, function: str) -> bool:
+    return f"\ndef {function}(" in path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`python -m tests.mutants.run [--only NAME] [--jobs 2]`: run every mutant against the test that must kill it.
+"""`python -m tests.mutants.run [--only NAME ...] [--jobs 2]`: run every mutant against the test that must kill it.
 
 Each worker breaks its own copy of the project, interpreted, so that nothing is compiled and the sources stay untouched.
 Writes RESULT.md next to this file when all mutants ran; exits with 1 if one survived or fits no longer.
@@ -13,11 +13,12 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
+from time import perf_counter
 
-from .mutants import ROOT, Mutant, mutated, mutants, source_of
+from .mutants import ROOT, Mutant, mutants, mutated, source_of
 
 PARTS = ("ml4t_kernel", "facade", "tests", "pyproject.toml")
-TIMEOUT = 120  # seconds; a mutant that loops for ever is noticed too
+TIMEOUT = 60  # seconds; a mutant that loops for ever is noticed too
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "--no-header")
 KILLED, SURVIVED, LOST = "killed", "SURVIVED", "DOES NOT FIT"
 
@@ -35,7 +36,11 @@ def copy_of_project(folder: Path) -> Path:
 
 def passes(root: Path, *nodes: str) -> bool:
     """Do these tests pass on the copy at `root`?"""
-    own = {"NUMBA_DISABLE_JIT": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPYCACHEPREFIX": str(root / "bytecode")}
+    own = {
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPYCACHEPREFIX": str(root / "bytecode"),
+    }
     environment = {**os.environ, **own}
     environment.pop("PYTHONPATH", None)
     command = [sys.executable, "-m", "pytest", *OPTIONS, *nodes]
@@ -57,9 +62,9 @@ def write_source(path: Path, source: str) -> None:
 
 def verdict(mutant: Mutant, root: Path) -> str:
     """Break the copy, run the killer, mend the copy."""
-    path = source_of(mutant, root)
-    source = path.read_text(encoding="utf-8")
     try:
+        path = source_of(mutant, root)
+        source = path.read_text(encoding="utf-8")
         broken = mutated(source, mutant)
     except (KeyError, ValueError):
         return LOST
@@ -80,12 +85,12 @@ def run(chosen: list[Mutant], jobs: int, folder: Path) -> list[str]:
         raise SystemExit("the killers must pass on the kernel as it is: run them first")
 
     def judge(mutant: Mutant) -> str:
-        root = copies.get()
+        root, started = copies.get(), perf_counter()
         try:
             found = verdict(mutant, root)
         finally:
             copies.put(root)
-        print(f"{found:12s} {mutant.clause:8s} {mutant.name}", flush=True)
+        print(f"{found:12s} {perf_counter() - started:6.1f} s  {mutant.clause:4s} {mutant.name}", flush=True)
         return found
 
     with ThreadPoolExecutor(jobs) as pool:
@@ -105,16 +110,18 @@ def write_result(chosen: list[Mutant], verdicts: list[str]) -> None:
     ]
     for mutant, found in zip(chosen, verdicts, strict=True):
         test = mutant.killer.split("::")[-1]
-        lines.append(f"| {mutant.name} | {mutant.clause} | `{mutant.file}` | `{test}` | {found} |")
+        lines.append(f"| {mutant.name} | {mutant.clause} | `{mutant.function or mutant.file}` | `{test}` | {found} |")
     (Path(__file__).parent / "RESULT.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants.run", description="Do the tests notice a broken kernel?")
-    parser.add_argument("--only", metavar="NAME", help="mutants whose name contains this; writes no table")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants.run", description="Do the tests notice a broken kernel?"
+    )
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="mutants whose name contains one of these; no table")
     parser.add_argument("--jobs", type=int, default=2, help="copies of the project that work side by side")
     given = parser.parse_args()
-    chosen = [mutant for mutant in mutants() if given.only is None or given.only in mutant.name]
+    chosen = [mutant for mutant in mutants() if any(name in mutant.name for name in given.only or ("",))]
     if not chosen:
         parser.error(f"no mutant is called {given.only!r}")
     with tempfile.TemporaryDirectory() as folder:

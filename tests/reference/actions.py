@@ -95,6 +95,7 @@ def split(run, asset, ratio):
     if position.shares != 0:
         _cash_in_lieu(run, asset)
     for order in run.pending(asset):
+        order.granted = floor_to_lots(order.granted, run.config["lot"])
         take_away(run, order, floor_to_lots(order.left, run.config["lot"]), Reason.LOT)
 
 

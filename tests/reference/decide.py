@@ -297,7 +297,7 @@ def submit_user_order(run, row):
     reason = Reason.NONE
     if quantity == 0:
         reason = Reason.LOT
-    elif small and not order.reduce_only and not closes:
+    elif small and not order.reduce_only and quantity != -held:
         reason = Reason.MINIMUM
     elif is_entry(held, quantity) and not order.reduce_only and cooling(run, order.asset):
         reason = Reason.COOLDOWN

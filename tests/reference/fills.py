@@ -357,12 +357,8 @@ def fire_target(run, asset, moment, name):
 def passed_levels(run, asset, moment):
     """Children by submission, then rules, whose level is already passed at the price that opened the position."""
     for order in run.live(asset):
-        if (
-            order.parent is not None
-            and order.kind != MARKET
-            and order.pending
-            and executable(run, order, moment.base, moment.phase)
-        ):
+        newborn = order.birth is not None and (order.birth.bar, order.birth.phase) == (run.t, moment.phase)
+        if newborn and order.kind != MARKET and order.pending and executable(run, order, moment.base, moment.phase):
             reached("2.1 passed")
             take_turn(run, order, moment)
     if run.positions[asset].shares != 0:

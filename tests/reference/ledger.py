@@ -44,7 +44,9 @@ def settle(run, asset, quantity, price, fee, *, base, phase, origin, row=-1, pas
 def _open(position, quantity, price):
     """Average cost of an opening slice."""
     total = position.shares + quantity
-    position.average = (position.average * position.shares + price * quantity) / total
+    position.average = (
+        price if position.shares == 0 else (position.average * position.shares + price * quantity) / total
+    )
     position.shares = total
     position.opened += quantity
     position.opened_value += quantity * price
