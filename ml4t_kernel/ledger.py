@@ -7,7 +7,7 @@ state, r the next trade row.
 
 from math import inf
 
-from .fees import raw_slice, sell_tax, slice_fee
+from .fees import clamp, raw_slice, slice_fee
 from .jit import leaf, routine
 from .prices import EPS, RESIDUE, floor_to_lot, slice_price
 from .schema import EXIT_LEG, PASSIVE
@@ -233,7 +233,7 @@ def charge(quantity, w, o, d, params):
     fee = slice_fee(quantity, w.price, w, o, d, params)
     if o.detail > 0:
         d.raw_fee += raw_slice(quantity, w.price, w, o, d, params)
-        d.fee += fee - sell_tax(quantity, w.price, w, params)
+        d.fee = clamp(d.raw_fee, params)
         d.notional += quantity * w.price
     return fee
 

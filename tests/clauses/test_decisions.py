@@ -43,8 +43,8 @@ def test_small_orders_are_refused_by_the_minimum_but_not_those_that_close():
 
 
 def test_dust_is_no_order_and_less_than_a_lot_is_refused_only_when_flat():
-    # 0.1 + (0.3 - 0.1) is not 0.3 in float64
-    result = play([10, 10, 10, 10], shares(0.1, 0.3, 0.3, None), lot=0)
+    # 0.2 + (0.9 - 0.2) is not 0.9 in float64
+    result = play([10, 10, 10, 10], shares(0.2, 0.9, 0.9, None), lot=0)
     assert len(result.orders) == 2
     result = play([600, 600, 600], weights(0.5, None, None), initial_cash=1000.0)
     assert ends(result) == [("rejected", "lot", 0.0)]

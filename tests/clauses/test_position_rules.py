@@ -179,5 +179,5 @@ def test_a_trail_of_a_quiet_bar_is_counted():
 
 def test_excursions_of_quiet_bars_are_those_of_their_extremes():
     calm = [(10, 11, 9, 10)] * 4
-    result = play([10, 10, *calm, 10], [*BUY, order(5, -10.0)])
+    result = play([10, 10, *calm, 10, 10], [*BUY, order(6, -10.0)])
     assert result.trades.select("mfe", "mae").rows() == [(0.1, -0.1)]

@@ -201,6 +201,7 @@ class Run:
     t: int = -1
     positions: list = field(default_factory=list)
     held: list = field(default_factory=list)  # assets in order of opening
+    places: list = field(default_factory=list)  # the same for sums: closed and reopened within a bar keeps its place
     last: list = field(default_factory=list)  # last close in today's shares, None before the first bar
     orders: list = field(default_factory=list)
     active: list = field(default_factory=list)  # the orders that were pending at the start of the bar, and newer ones

@@ -25,6 +25,7 @@ def run(scenario):
 def run_bar(account):
     """Everything that happens in one bar, in this order."""
     actions.apply_actions(account)  # 1.1, 1.4
+    ledger.drop_closed(account)
     orders.expire(account)  # 1.6
     orders.activate(account)  # 1.7
     prices.start_budgets(account)  # 6.1
@@ -33,15 +34,18 @@ def run_bar(account):
     walk.fill_inside_bar(account)  # 3
     fills.fill_at_close(account)  # 4.1
     orders.expire_after_close(account)  # 4.2
+    ledger.drop_closed(account)
     mark(account)  # 4.3
     rules.move_marks(account)  # 4.4
     actions.close_bankrupt(account)  # 4.5
     actions.count_sessions(account)
     rules.decide_time_exits(account)
+    ledger.drop_closed(account)
     if not account.frozen:
         decide.decide(account)  # 4.6
         if account.config["timing"] == "same_bar_close":
             fills.fill_at_deciding_close(account)  # 4.7
+            ledger.drop_closed(account)
 
 
 def mark(account):

@@ -31,6 +31,8 @@ def settle(run, asset, quantity, price, fee, *, base, phase, origin, row=-1, pas
         position.high = position.low = price
         position.entry_bar = run.t
         run.held.append(asset)
+        if asset not in run.places:
+            run.places.append(asset)
     position.fees += fee
     position.slippage += slippage
     if closing:
@@ -96,9 +98,15 @@ def _write_trade(run, asset, price, origin):
 def marked_equity(run):
     """Cash and holdings at their marks, added in order of opening."""
     equity = run.cash
-    for asset in run.held:
-        equity += run.positions[asset].shares * run.last[asset]
+    for asset in run.places:
+        if run.positions[asset].shares != 0:
+            equity += run.positions[asset].shares * run.last[asset]
     return equity
+
+
+def drop_closed(run):
+    """Positions that are flat by now lose their place in the order of sums."""
+    run.places = [asset for asset in run.places if run.positions[asset].shares != 0]
 
 
 def short_value(run, price_of):
