@@ -228,7 +228,7 @@ def decode_orders(run: Run) -> pl.DataFrame:
             **_details(run, orders),
             **_filled_amounts(run, len(orders)),
             "status": words(orders["status"], enum_dtype(Status)),
-            "reason": words(orders["reason"], enum_dtype(Reason), orders["reason"] != Reason.NONE),
+            "reason": words(orders["reason"], enum_dtype(Reason), (orders["reason"] != Reason.NONE) & (end >= 0)),
             "origin": words(orders["origin"], enum_dtype(Origin)),
             "parent_id": _parent_ids(run),
             "reduce_only": column(orders["reduce_only"] != 0),
