@@ -34,8 +34,8 @@ start = time.perf_counter()
 book.advance()
 total = time.perf_counter() - start
 llvm = spent["optimise and assemble"]
-print(f"compiling the kernel: {total:.1f} s, of which LLVM links, optimises and assembles {llvm:.1f} s, Numba types
-and lowers {total - llvm:.1f} s")
+print(f"compiling the kernel: {total:.1f} s: Numba types and lowers {total - llvm:.1f} s,",
+      f"LLVM links, optimises and assembles {llvm:.1f} s")
 """
 
 

@@ -4,10 +4,9 @@ ourselves.
     python -m benchmarks.resting [--rounds 5]
 
 W6: 500 assets x 2,520 bars, held throughout, with n resting orders an asset under a 5 percent participation cap. "near"
-orders lie 1 to 10 percent from the price, live 21 bars unless filled and are placed anew every 21; "far" orders lie
-50 percent
-away for the whole run. Marks: near orders cost, per live order and bar, at most 10 times the floor's bar in W2, at most
-linear in their number; 25 far orders an asset at most 1.2 times the run without them.
+orders lie 1 to 10 percent from the price, live 21 bars unless filled and are placed anew every 21; "far" orders stay
+50 percent away from all that is traded. Marks: near orders cost, per live order and bar, at most 10 times the floor's
+bar in W2, at most linear in their number; 25 far orders an asset at most 1.2 times the run without them.
 W7: 5,000 assets of which 20 are traded, against a panel of those 20. Mark: at most 2 times.
 """
 
@@ -39,8 +38,10 @@ def order_frame(prices: workloads.Prices, an_asset: int, distance: str) -> pl.Da
     bar, asset, number = (
         grid.ravel() for grid in np.meshgrid(bars, np.arange(ASSETS), np.arange(an_asset), indexing="ij")
     )
-    close = prices.close[bar, asset]
+    below, above = prices.close[bar, asset], prices.close[bar, asset]
     gap = 0.5 if distance == "far" else rng.uniform(0.01, 0.10, len(bar))
+    if distance == "far":
+        below, above = prices.low.min(axis=0)[asset], prices.high.max(axis=0)[asset]
     kind = number % 3
     frame = pl.DataFrame(
         {
@@ -48,8 +49,8 @@ def order_frame(prices: workloads.Prices, an_asset: int, distance: str) -> pl.Da
             "symbol": asset,
             "quantity": np.where(kind == 0, 1.0, -1.0),
             "type": np.array(["limit", "limit", "stop"])[kind],
-            "limit_price": np.where(kind == 0, close * (1 - gap), np.where(kind == 1, close * (1 + gap), np.nan)),
-            "stop_price": np.where(kind == 2, close * (1 - gap), np.nan),
+            "limit_price": np.where(kind == 0, below * (1 - gap), np.where(kind == 1, above * (1 + gap), np.nan)),
+            "stop_price": np.where(kind == 2, below * (1 - gap), np.nan),
             "time_in_force": "gtc" if distance == "far" else "bars",
             "bars": None if distance == "far" else np.full(len(bar), LIFE),
         }

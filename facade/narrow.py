@@ -42,8 +42,8 @@ def _cut_array(panel: Any, name: str, array: np.ndarray, used: np.ndarray) -> np
         return frozen(rows, ACTION)
     if array.ndim != 2 or array.shape[1] != panel.shape[1]:
         return array
-    kept, narrow = remember(panel, ("cut", name, used.tobytes()), lambda: (array, frozen(array[:, used])))
-    return narrow if kept is array else frozen(array[:, used])
+    place = array.__array_interface__["data"]  # a panel's arrays are kept with it; others are not
+    return remember(panel, (f"cut {name}", place, used.tobytes()), lambda: frozen(array[:, used]))
 
 
 def cut_intents(intents: Intents, used: np.ndarray) -> Intents:

@@ -103,7 +103,10 @@ def bear_child(i, quantity, price, inside, t, market, book, tape):
     d.born_bar = t
     d.born_inside = inside
     d.born_side = book.work[0].born_side
-    s.born_inside += inside
+    if inside:
+        s.born_inside += 1
+        book.queue[s.reachable] = i
+        s.reachable += 1
     start_clock(t + 1 if book.work[0].phase == DECISION_CLOSE else t, d, market)
     if d.intent >= 0:
         book.placed[d.intent] = k

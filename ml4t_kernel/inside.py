@@ -83,10 +83,8 @@ def nearest_on(t, a, side, market, params, book, tape):
     if best != NOTHING:
         level = p.stop if best == RULE_STOP else p.goal
         best_distance, best_exit = max(0.0, side * (level - open_)), True
-    i = book.queues[a].head
-    while i > 0:
-        d = tape.details[i]
-        i = d.next
+    for j in range(book.state[0].reachable):
+        d = tape.details[book.queue[j]]
         if not may_act_inside(t, d) or acts_upward(d) != (side > 0.0) or not in_range(high, low, d, params):
             continue
         if awaits_proof(t, side, d, p):
@@ -121,6 +119,24 @@ def first_side(t, a, params, market, book):
 
 
 @routine
+def list_reachable(t, a, market, params, book, tape):
+    """The asset's orders that this bar reaches, rows of details in book.queue; children born on the way are added.
+
+    One search of the chain a bar: searching it anew for every level met grows with the square of its length.
+    """
+    s = book.state[0]
+    high, low = market.high[t, a], market.low[t, a]
+    s.reachable = 0
+    i = book.queues[a].head
+    while i > 0:
+        d = tape.details[i]
+        if may_act_inside(t, d) and in_range(high, low, d, params):
+            book.queue[s.reachable] = i
+            s.reachable += 1
+        i = d.next
+
+
+@routine
 def note_two_sided(t, a, market, params, book, tape):
     """TWO_SIDED if levels on both sides of the open lie in the bar's range."""
     p = book.positions[a]
@@ -134,11 +150,9 @@ def note_two_sided(t, a, market, params, book, tape):
         )
         down = stop_met if adverse < 0.0 else goal_met
         up = goal_met if adverse < 0.0 else stop_met
-    i = book.queues[a].head
-    while i > 0 and not (up and down):
-        d = tape.details[i]
-        i = d.next
-        if may_act_inside(t, d) and in_range(high, low, d, params) and (not d.reduce_only or is_exit(d, p)):
+    for j in range(book.state[0].reachable):
+        d = tape.details[book.queue[j]]
+        if not d.reduce_only or is_exit(d, p):
             if acts_upward(d):
                 up = True
             else:
@@ -155,6 +169,7 @@ def walk_asset(t, a, market, intents, params, book, tape):
     born = s.born_inside
     w.phase = INSIDE
     w.mark = market.open[t, a]
+    list_reachable(t, a, market, params, book, tape)
     note_two_sided(t, a, market, params, book, tape)
     side = first_side(t, a, params, market, book)
     for _ in range(2):
@@ -165,7 +180,7 @@ def walk_asset(t, a, market, intents, params, book, tape):
         side = -side
     if s.born_inside != born:
         meet_awaited(t, a, market, intents, params, book, tape)
-    if book.queues[a].trailing > 0 or book.queues[a].dirty:
+    if book.queues[a].trailing > 0:
         prove_trailing_orders(t, a, market, intents, params, book, tape)
     prove_trailing_rule(t, a, market, intents, params, book, tape)
 

@@ -92,7 +92,7 @@ def lack_of_room(t, market, intents, params, book, tape):
         return GROW_QUEUES
     if params.record and (s.fills + fills > tape.fills.shape[0] or s.trades + fills > tape.trades.shape[0]):
         return GROW_TAPE
-    return OK if s.ambiguous + 3 * (s.held + s.waiting + 1) <= tape.ambiguous.shape[0] else GROW_TAPE
+    return OK if s.ambiguous + 3 * (s.held + busy + 1) <= tape.ambiguous.shape[0] else GROW_TAPE
 
 
 # Phases --------------------------------------------------------------------------------------------------------------

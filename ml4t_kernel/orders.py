@@ -30,7 +30,6 @@ DECIDED, LIVE, FILLED = int(Status.DECIDED), int(Status.LIVE), int(Status.FILLED
 CANCELLED, REJECTED = int(Status.CANCELLED), int(Status.REJECTED)
 EXPIRED, REPLACED = int(Status.EXPIRED), int(Status.REPLACED)
 R_CASH, R_EXPIRED, R_REPLACED = int(Reason.CASH), int(Reason.EXPIRED), int(Reason.REPLACED)
-R_STALE_END = int(Reason.NO_EQUITY)
 STOP_LOSS, TAKE_PROFIT = int(Origin.STOP_LOSS), int(Origin.TAKE_PROFIT)
 
 
@@ -176,6 +175,7 @@ def chain(k, book, tape):
     d.chained = 1
     d.reduce_only = o.reduce_only
     d.buys = o.left > 0.0
+    q.trailing += d.kind == TRAILING_STOP
     o.status = LIVE
     wake_chain(a, book)
 

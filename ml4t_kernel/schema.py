@@ -189,7 +189,7 @@ STATE = _dtype(
     i8="bar status orders fresh details fills trades wins ambiguous booked held waiting asleep next_wake "
     "live dormant special open_only "
     "close_only rejected cut returns exposed_bars frozen target_row signal intent action stale closed "
-    "unlist touched born_inside starved inside exits "
+    "unlist touched born_inside starved reachable inside exits "
     "entries opened two_sided entry_bars trails conflicts max_positions scaled_batches",
 )
 """The scalars of a running account (one row): counters, cursors and streaming statistics."""
