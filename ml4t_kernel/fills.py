@@ -143,7 +143,7 @@ def settle_ties(t, k, quantity, left_before, market, params, book, tape):
     w = book.work[0]
     d = tape.details[tape.orders[k].detail]
     if d.group != -1 or d.parent > 0:
-        scale_group(k, min(1.0, quantity / abs(left_before)), t, params, book, tape)
+        scale_group(k, min(1.0, quantity / abs(left_before)), params.lot, t, book, tape)
     if w.entry and d.first_child > 0:
         d.opened += quantity
         serve_children(k, tape.fills[(s.fills - 1) * params.record].price, w.phase != 0, t, market, params, book, tape)

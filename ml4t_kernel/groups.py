@@ -8,6 +8,7 @@ from .schema import AT_CLOSE, AT_OPEN, IOC, Origin, Phase, Reason
 CHILD, TIME_EXIT, STOP_LOSS = int(Origin.CHILD), int(Origin.TIME_EXIT), int(Origin.STOP_LOSS)
 DECISION_CLOSE = int(Phase.DECISION_CLOSE)
 R_GROUP, R_FLAT = int(Reason.GROUP), int(Reason.FLAT)
+EVERYTHING = 2.0  # a share that leaves siblings nothing, not even what the position holds
 
 
 @routine
@@ -20,13 +21,16 @@ def cancel_parent(d, t, book, tape):
 
 
 @routine
-def scale_order(k, share, t, params, book, tape):
+def scale_order(k, share, lot, t, book, tape):
     """A sibling keeps its part that was not filled; a reduce-only one at least what the position still holds."""
+    if share == EVERYTHING:
+        end_order(k, CANCELLED, R_GROUP, t, book, tape)
+        return
     o = tape.orders[k]
     left = abs(o.left) * (1.0 - share)
     if o.reduce_only and o.left * book.positions[o.asset].shares < 0.0:
         left = max(left, min(abs(o.left), abs(book.positions[o.asset].shares)))
-    left = floor_to_lot(left, params.lot)
+    left = floor_to_lot(left, lot)
     if left <= 1e-9 * abs(o.requested):
         end_order(k, CANCELLED, R_GROUP, t, book, tape)
     elif left < abs(o.left):
@@ -35,8 +39,8 @@ def scale_order(k, share, t, params, book, tape):
 
 
 @routine
-def scale_group(k, share, t, params, book, tape):
-    """After a fill of `share` of order k's rest; share 1 with cancel: a trigger takes the others out at once."""
+def scale_group(k, share, lot, t, book, tape):
+    """After a fill of `share` of order k's rest: its parent's rest ends, its siblings shrink (EVERYTHING: end too)."""
     s = book.state[0]
     o = tape.orders[k]
     d = tape.details[o.detail]
@@ -48,34 +52,18 @@ def scale_group(k, share, t, params, book, tape):
         other = tape.details[i]
         i = other.next
         if other.group == d.group and other.order != k and is_open(tape.orders[other.order]):
-            scale_order(other.order, share, t, params, book, tape)
+            scale_order(other.order, share, lot, t, book, tape)
     for j in range(s.fresh, s.orders):
         other_order = tape.orders[j]
         if j != k and is_open(other_order) and other_order.detail > 0 and other_order.chained == 0:
             if tape.details[other_order.detail].group == d.group:
-                scale_order(j, share, t, params, book, tape)
+                scale_order(j, share, lot, t, book, tape)
 
 
 @routine
 def cancel_group(k, t, book, tape):
     """A triggered stop takes the other members and its parent's rest out at once."""
-    s = book.state[0]
-    o = tape.orders[k]
-    d = tape.details[o.detail]
-    cancel_parent(d, t, book, tape)
-    if d.group == -1:
-        return
-    i = book.queues[o.asset].head
-    while i > 0:
-        other = tape.details[i]
-        i = other.next
-        if other.group == d.group and other.order != k and is_open(tape.orders[other.order]):
-            end_order(other.order, CANCELLED, R_GROUP, t, book, tape)
-    for j in range(s.fresh, s.orders):
-        other_order = tape.orders[j]
-        if j != k and is_open(other_order) and other_order.detail > 0 and other_order.chained == 0:
-            if tape.details[other_order.detail].group == d.group:
-                end_order(j, CANCELLED, R_GROUP, t, book, tape)
+    scale_group(k, EVERYTHING, 0.0, t, book, tape)
 
 
 @routine

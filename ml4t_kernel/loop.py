@@ -124,26 +124,14 @@ def wake_chains(t, market, book, tape):
 
 
 @routine
-def value_shorts_at_open(t, market, book):
-    """Value of all shorts at the open, last marks where there is no bar (6.2)."""
+def revalue_shorts(t, prices, book):
+    """Value of all shorts at the phase's prices, the opens or closes; last marks where there is no bar (6.2)."""
     s = book.state[0]
     total = 0.0
     for i in range(s.held):
         p = book.positions[book.held[i]]
         if p.shares < 0.0:
-            price = market.open[t, book.held[i]]
-            total -= p.shares * (price if price == price else p.last)
-    s.short_value = total
-
-
-@routine
-def value_shorts_at_close(t, market, book):
-    s = book.state[0]
-    total = 0.0
-    for i in range(s.held):
-        p = book.positions[book.held[i]]
-        if p.shares < 0.0:
-            price = market.close[t, book.held[i]]
+            price = prices[t, book.held[i]]
             total -= p.shares * (price if price == price else p.last)
     s.short_value = total
 
@@ -155,7 +143,7 @@ def fill_at_open(t, market, intents, params, book, tape):
     if s.special:
         activate(t, market, book, tape)
     if params.allow_short:
-        value_shorts_at_open(t, market, book)
+        revalue_shorts(t, market.open, book)
     serve_auction(t, OPEN, market, intents, params, book, tape)
     if s.open_only > 0:
         expire_phase(False, t, market, book, tape)
@@ -168,7 +156,7 @@ def fill_at_close(t, market, intents, params, book, tape):
     s = book.state[0]
     if s.close_only > 0:
         if params.allow_short:
-            value_shorts_at_close(t, market, book)
+            revalue_shorts(t, market.close, book)
         serve_auction(t, CLOSE, market, intents, params, book, tape)
         expire_phase(True, t, market, book, tape)
         count_phase_orders(book, tape)
@@ -244,7 +232,7 @@ def fill_at_deciding_close(t, market, intents, params, book, tape):
     s = book.state[0]
     if s.orders > s.fresh:
         if params.allow_short:
-            value_shorts_at_close(t, market, book)
+            revalue_shorts(t, market.close, book)
         serve_auction(t, DECISION, market, intents, params, book, tape)
         if s.unlist:
             unlist_closed(book)
