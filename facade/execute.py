@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facade.config import Config
     from facade.panel import Panel
 
-FIRST_SLICE = 65_536
+FIRST_SLICE = 262_144
 """Asset-bars of the first slice; later ones double until one takes SLICE_SECONDS, so that Ctrl-C is heard and a
 progress bar moves, while a short run is one or two calls (a call costs 80 microseconds)."""
 SLICE_SECONDS = 0.1

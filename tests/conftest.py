@@ -1,10 +1,16 @@
 """What holds for every test: each run made through `run_backtest` must tell one consistent story."""
 
 import pytest
+from hypothesis import settings
 
 from consistency import assert_consistent
 from facade import backtest
 from facade.result import Result
+
+# The same examples in every run; `--hypothesis-profile=deep` draws new ones, and more of them.
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.register_profile("deep", deadline=None, max_examples=1000)
+settings.load_profile("steady")
 
 
 def pytest_configure(config):
