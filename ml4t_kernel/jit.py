@@ -1,15 +1,14 @@
 """How the kernel is compiled, and the on-disk cache that belongs to it alone.
 
 `leaf` is called once an order: records and scalars only, forced inline. `phase` runs once a bar: bundles allowed,
-forced
-inline. `routine` is what is large, rare, or called from several places: compiled once, never inlined by force. None of
-the three has a wrapper, so none may be called from Python when compiled (it would crash): tests call `leaf.py_func`, or
-`entry(signature, leaf.py_func)`. `entry` makes the only functions that Python calls.
+forced inline. `routine` is what is large, rare, or called from several places: compiled once, never inlined by force.
+None of the three has a wrapper, so none may be called from Python when compiled (it would crash): tests call
+`leaf.py_func`, or `entry(signature, leaf.py_func)`. `entry` makes the only functions that Python calls.
 
 Numba neither sees edits in an imported module nor its own compile flags, so entries carry a cache of our own, keyed
 by a digest of every kernel source, the versions that shape machine code and the flags. `_nrt=False` removes Numba's
-reference
-counting (it cost a factor of 20 in the fill loops) and turns any allocation inside the kernel into a compile error.
+reference counting (it cost a factor of 20 in the fill loops) and turns any allocation inside the kernel into a
+compile error.
 """
 
 import hashlib

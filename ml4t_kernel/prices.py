@@ -10,11 +10,6 @@ RESIDUE = 1e-9  # what is left of a quantity below this share of it is nothing
 
 
 @leaf
-def side_of(quantity):
-    return 1.0 if quantity > 0.0 else -1.0
-
-
-@leaf
 def reach_edge(side, level):
     """The price from which a move to `side` (1 up, -1 down) is at `level`."""
     return level * (1.0 - EPS) if side > 0.0 else level * (1.0 + EPS)

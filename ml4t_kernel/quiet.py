@@ -1,7 +1,7 @@
 """Bars in which nothing can happen, walked without the phases: flat and idle, or one position between its levels.
 
-The same arithmetic as the full bar, with the state in local variables: 4 ns a bar instead of 14 with the state in
-memory, 40 through the phases (W2, one asset x 1,000,000 bars).
+The same arithmetic as the full bar. With the state in local variables W2 (one asset x 1,000,000 bars, its 7,000 trades
+included) takes 9 to 10 ns a bar; with the state in memory it took 14.
 """
 
 from math import inf
