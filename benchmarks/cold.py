@@ -31,7 +31,7 @@ def timed(self):
     spent["optimise and assemble"] += time.perf_counter() - start
 jit._EntryLibrary.finalize = timed
 start = time.perf_counter()
-book.advance()
+book.runner()
 total = time.perf_counter() - start
 llvm = spent["optimise and assemble"]
 print(f"compiling the kernel: {total:.1f} s: Numba types and lowers {total - llvm:.1f} s,",

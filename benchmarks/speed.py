@@ -33,15 +33,14 @@ def kernel_arm(panel: Panel, strategy: Any, config: Config) -> tuple[Callable[[]
     """A call of `advance` on inputs and tape that are prepared once, and the final equity it leaves."""
     inputs = encode(panel, strategy, config)
     account, tape = prepare(inputs)
-    advance, idle = kernel.advance(), kernel.no_strategy()
+    idle = kernel.no_strategy()
     bars = panel.shape[0]
     done = 0
-    while (done := advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars, idle)) < bars:
+    while (done := kernel.advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars, idle)) < bars:
         account, tape = kernel.grow(account, tape)
 
     def run() -> None:
-        kernel.reset(account, tape, inputs.params)
-        advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle)
+            kernel.advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle)
 
     return run, lambda: float(account.state["equity"][0])
 

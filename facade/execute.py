@@ -36,7 +36,6 @@ def prepare(inputs: EncodedInputs) -> tuple[Book, Tape]:
     rows["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
     account = kernel.new_book(assets, len(inputs.intents.orders), 4 * assets + 1024)
     tape = kernel.new_tape(bars, rows)
-    kernel.reset(account, tape, inputs.params)
     return account, tape
 
 
@@ -46,7 +45,7 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
     KeyboardInterrupt between two slices leaves a run of the whole bars done so far: `Run.bars` < `panel.shape[0]`.
     """
     account, tape = prepare(inputs)
-    advance, strategy = kernel.advance(), kernel.no_strategy()
+    strategy = kernel.no_strategy()
     params = kernel.records(inputs.params)
     market, intents = _as_records(inputs)
     bars, assets = market.close.shape
@@ -55,7 +54,7 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
         with tqdm(total=bars, unit="bar", disable=not progress, leave=True) as shown:
             while done < bars:
                 edge, started = min(bars, done + step), perf_counter()
-                reached = int(advance(market, intents, params, account, tape, done, edge, strategy))
+                reached = int(kernel.advance(market, intents, params, account, tape, done, edge, strategy))
                 shown.update(reached - done)
                 done = reached
                 if done < edge:

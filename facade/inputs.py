@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +36,7 @@ from ml4t_kernel.schema import (
     SizeType,
 )
 
-__all__ = ["EncodedInputs", "encode", "params_row"]
+__all__ = ["EncodedInputs", "apply_settings", "encode", "params_row"]
 
 SWITCHES = ("stop_loss", "take_profit", "trailing_stop", "break_even", "time_exit", "stop_price", "target_price")
 """Fields of RULES of which any finite one is a rule to watch."""
@@ -48,6 +49,7 @@ class EncodedInputs:
 
     params: (1,) PARAMS. order_ids, tags: label of each row of `intents.orders` (None without orders). rows: (I,) int64
     row of each in the user's frame. assets: (C,) columns of the panel that market and intents are cut to, None: all.
+    settings: fields of `params` that the strategy decides, and their values.
     expected_orders: estimate of the orders the run will write, for sizing the tape.
     counts: dropped_rows (after the last bar), superseded_rows (a later time on the same bar, under align),
     closes_left_out (targets closed because the symbol was left out), scaled_rows and lifted_weights (by scale=True).
@@ -62,6 +64,7 @@ class EncodedInputs:
     tags: pl.Series | None = None
     rows: np.ndarray | None = None
     assets: np.ndarray | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -77,6 +80,7 @@ class _Draft:
     orders: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0, INTENT), INTENT))
     rules: np.ndarray = field(init=False)
     asset_rules: np.ndarray = field(init=False)
+    settings: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     expected_orders: int = 0
 
@@ -110,11 +114,14 @@ def encode(panel: Any, strategy: Any, config: Config, align: str | None = None) 
     params = params_row(config, panel)
     draft = _Draft(panel.shape[0], panel.shape[1])
     _set_asset_rules(draft, config, panel)
-    labels = _encode_strategy(panel, strategy, draft, params, align)
+    labels = _encode_strategy(panel, strategy, draft, config, align)
+    apply_settings(params, draft.settings)
     resting = bool((draft.orders["kind"] != Kind.MARKET).any())
     market = make_market(panel, config, params, resting)
+    events = _events(panel.shape[0], market, draft)
     intents = Intents(
-        events=_events(panel.shape[0], market, draft),
+        events=events,
+        event_bars=frozen(np.append(np.flatnonzero(events), panel.shape[0]), np.int32),
         weights=draft.weights,
         target_bars=draft.target_bars,
         target_assets=draft.target_assets,
@@ -129,17 +136,25 @@ def encode(panel: Any, strategy: Any, config: Config, align: str | None = None) 
     counts = {name: draft.counts.get(name, 0) for name in COUNTS}
     _warn(panel, counts)
     params.flags.writeable = False
-    return EncodedInputs(market, intents, params, counts, draft.expected_orders, assets=used, **labels)
+    return EncodedInputs(
+        market, intents, params, counts, draft.expected_orders, assets=used, settings=draft.settings, **labels
+    )
 
 
-def _encode_strategy(panel: Any, strategy: Any, draft: _Draft, params: np.ndarray, align: str | None) -> dict[str, Any]:
-    """Fills the draft, and in `params` what the strategy decides; returns the labels of orders, if any."""
+def apply_settings(rows: np.ndarray, settings: Mapping[str, Any]) -> None:
+    """Write what the strategy decides into (n,) PARAMS, in place."""
+    for name, value in settings.items():
+        rows[name] = value
+
+
+def _encode_strategy(panel: Any, strategy: Any, draft: _Draft, config: Config, align: str | None) -> dict[str, Any]:
+    """Fills the draft; returns the labels of orders, if any."""
     if isinstance(strategy, Orders):
-        return _encode_orders(panel, strategy.table, draft, params, align)
+        return _encode_orders(panel, strategy.table, draft, config, align)
     if isinstance(strategy, TargetWeights | TargetShares):
-        _encode_targets(panel, strategy, draft, params, align)
+        _encode_targets(panel, strategy, draft, config, align)
     elif isinstance(strategy, Signals):
-        _encode_signals(panel, strategy, draft, params, align)
+        _encode_signals(panel, strategy, draft, config, align)
     else:
         raise StrategyError(
             f"strategy must be Orders, TargetWeights, TargetShares or Signals, got {type(strategy).__name__}"
@@ -181,23 +196,22 @@ def _set_asset_rules(draft: _Draft, config: Config, panel: Any) -> None:
         draft.asset_rules = np.arange(1, panel.shape[1] + 1, dtype=np.int32)
 
 
-def _encode_orders(
-    panel: Any, table: OrderTable, draft: _Draft, params: np.ndarray, align: str | None
-) -> dict[str, Any]:
-    if params["rank_given"][0] and not table.ranked:
+def _encode_orders(panel: Any, table: OrderTable, draft: _Draft, config: Config, align: str | None) -> dict[str, Any]:
+    ranked = config.entry_rank == "rank"
+    if ranked and not table.ranked:
         raise StrategyError("Orders: entry_rank='rank' needs a column 'rank'")
     bars = bars_of(panel, table.stamps, align, "Orders", table.symbols, table.rows)
     assets = assets_of(panel, table.symbols, "Orders", table.stamps, table.rows)
     kept = int(np.searchsorted(bars, panel.shape[0]))
     orders = table.intents[:kept].copy()
     orders["bar"], orders["asset"] = bars[:kept], assets[:kept]
-    if not params["rank_given"][0]:
+    if not ranked:
         orders["rank"] = np.nan  # an order without a rank is cheaper, and nothing reads it
     _merge_rules(orders, table.rules, draft)
     carried = draft.rules[orders["rules"]]
     if len(table.rules) > 1 and any(np.isfinite(carried[name]).any() for name in SWITCHES):
-        params["has_rules"] = 1
-    params["has_children"] = bool((orders["parent"] >= 0).any())
+        draft.settings["has_rules"] = 1
+    draft.settings["has_children"] = bool((orders["parent"] >= 0).any())
     draft.orders = frozen(orders, INTENT)
     draft.counts["dropped_rows"] = len(bars) - kept
     draft.expected_orders = int((orders["action"] != IntentAction.CANCEL).sum())
@@ -218,21 +232,20 @@ def _merge_rules(orders: np.ndarray, carried: np.ndarray, draft: _Draft) -> None
 
 
 def _encode_targets(
-    panel: Any, strategy: TargetWeights | TargetShares, draft: _Draft, params: np.ndarray, align: str | None
+    panel: Any, strategy: TargetWeights | TargetShares, draft: _Draft, config: Config, align: str | None
 ) -> None:
     what = type(strategy).__name__
-    params["has_batch"] = 1
+    draft.settings["has_batch"] = 1
     rows = place_targets(panel, strategy.given, align, what)
-    allow_short = bool(params["allow_short"][0])
     if isinstance(strategy, TargetWeights):
-        rows = check_targets(panel, rows, allow_short, strategy.scale, what)
-        params["min_weight_change"] = strategy.min_weight_change
+        rows = check_targets(panel, rows, config.allow_short_selling, strategy.scale, what)
+        draft.settings["min_weight_change"] = strategy.min_weight_change
     else:
-        params["targets_are_shares"] = 1
-        if not allow_short:
+        draft.settings["targets_are_shares"] = 1
+        if not config.allow_short_selling:
             refuse_short_targets(panel, rows, what, "")
     if strategy.min_notional is not None:
-        params["min_notional"] = strategy.min_notional
+        draft.settings["min_notional"] = strategy.min_notional
     draft.weights, draft.target_assets = _wanted_columns(rows.weights)
     draft.target_bars, draft.counts = frozen(rows.bars, np.int32), rows.counts
     wanted = int(np.count_nonzero(draft.weights))
@@ -258,14 +271,14 @@ def _wanted_columns(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return frozen(np.ascontiguousarray(weights[:, used])), frozen(used, np.int32)
 
 
-def _encode_signals(panel: Any, strategy: Signals, draft: _Draft, params: np.ndarray, align: str | None) -> None:
-    if params["rank_given"][0] and strategy.ranks is None:
+def _encode_signals(panel: Any, strategy: Signals, draft: _Draft, config: Config, align: str | None) -> None:
+    if config.entry_rank == "rank" and strategy.ranks is None:
         raise StrategyError("Signals: entry_rank='rank' needs rank")
     signals, draft.counts = place_signals(panel, strategy.flags, strategy.sizes, strategy.ranks, align)
     draft.signals = frozen(signals, SIGNAL)
     draft.expected_orders = len(signals)
-    params["size_type"] = SizeType[strategy.size_type.upper()]
-    params["has_batch"] = params["size_type"][0] >= SizeType.TARGET_SHARES
-    params["accumulate"] = strategy.accumulate
+    size_type = SizeType[strategy.size_type.upper()]
+    draft.settings |= {"size_type": int(size_type), "has_batch": size_type >= SizeType.TARGET_SHARES}
+    draft.settings["accumulate"] = strategy.accumulate
     if isinstance(strategy.sizes, float):
-        params["signal_size"] = strategy.sizes
+        draft.settings["signal_size"] = strategy.sizes

@@ -203,7 +203,13 @@ def _row_filters(
         column = pl.col(names["symbol"])
         text = column if isinstance(schema[names["symbol"]], pl.String) else column.cast(pl.String)
         filters.append(text.is_in([str(symbol) for symbol in symbols]))
-    dtype, column = schema[names["timestamp"]], pl.col(names["timestamp"])
+    return filters + time_filters(schema[names["timestamp"]], names["timestamp"], start, end)
+
+
+def time_filters(dtype: pl.DataType, name: str, start: Any, end: Any) -> list[pl.Expr]:
+    """Conditions for a column of dates or times to lie within `start` and `end`, inclusive; a date is the whole day."""
+    filters: list[pl.Expr] = []
+    column = pl.col(name)
     first, last = parse_bound(start, "start"), parse_bound(end, "end")
     if first is not None:
         filters.append(column >= _literal(first, dtype, "start"))

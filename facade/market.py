@@ -33,7 +33,7 @@ def make_market(panel: Any, config: Config, params: np.ndarray, resting: bool = 
         **prices,
         volume=volume,
         budget_volume=budget,
-        half_spread=_half_spread(panel, config),
+        half_spread=half_spread(panel, config),
         sigma=_sigma(panel, config),
         block_high=block_high,
         block_low=block_low,
@@ -74,7 +74,7 @@ def _sigma(panel: Any, config: Config) -> np.ndarray:
     )
 
 
-def _half_spread(panel: Any, config: Config) -> np.ndarray:
+def half_spread(panel: Any, config: Config) -> np.ndarray:
     """(1, 1) scalar (the kernel reads its parameter), (1, A) per asset or (T, A) from a column; NaN is no spread."""
     spread = config.spread
     if isinstance(spread, Mapping):

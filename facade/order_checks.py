@@ -111,8 +111,9 @@ def check_references(columns: OrderColumns, intents: np.ndarray, given: dict[str
     groups = intents["group"]
     if (groups >= 0).any():
         pairs = pl.DataFrame({"group": groups, "symbol": columns.frame["symbol"].cast(pl.String)})
-        first = pairs.select(pl.col("symbol").first().over("group") != pl.col("symbol")).to_series().to_numpy()
-        columns.fail_where((groups >= 0) & first, "group", "all orders of a group are on one asset")
+        differs = pairs.select(pl.col("symbol").first().over("group") != pl.col("symbol")).to_series()
+        other = differs.fill_null(False).to_numpy()
+        columns.fail_where((groups >= 0) & other, "group", "all orders of a group are on one asset")
 
 
 def _check_parents(columns: OrderColumns, intents: np.ndarray) -> None:
@@ -125,7 +126,8 @@ def _check_parents(columns: OrderColumns, intents: np.ndarray) -> None:
     symbols, stamps = columns.frame["symbol"].cast(pl.String), columns.frame["timestamp"].to_physical()
     at = np.maximum(parent, 0)
     columns.fail_where(labelled & (stamps[at] != stamps).to_numpy(), "parent", "a child comes at its parent's bar")
-    columns.fail_where(labelled & (symbols[at] != symbols).to_numpy(), "parent", "a child is on its parent's asset")
+    other = (symbols[at] != symbols).fill_null(False).to_numpy()  # a cancel may leave its symbol out
+    columns.fail_where(labelled & other, "parent", "a child is on its parent's asset")
     same_side = intents["quantity"][at] * intents["quantity"] > 0
     columns.fail_where(labelled & same_side, "quantity", "a child is on the opposite side of its parent")
     columns.fail_where(labelled & labelled[at], "parent", "a child cannot be a parent")

@@ -14,6 +14,7 @@ from facade.clock import Clock, make_clock, session_values, to_timestamps
 from facade.errors import DataError, listing
 from facade.load import load
 from facade.pivot import pivot, refuse_too_large
+from facade.selection import locate, select
 from facade.validate import check_repairs, clean_prices
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -61,6 +62,8 @@ class Panel:
     """Actions dropped because they lie after the last session."""
     inferred_delistings: tuple[str, ...] = ()
     """Symbols that `delisting="infer"` took to be delisted after their last bar."""
+    delisting: str | None = None
+    """"infer" when delistings were to be inferred, whether or not any were."""
     repairs: dict[str, int] = field(default_factory=dict)
     """How many bars each repair that was asked for changed."""
 
@@ -139,7 +142,7 @@ class Panel:
         """The same prices with corporate actions; the arrays are shared. Inferred delistings are inferred anew."""
         if len(self.actions) > len(self.inferred_delistings):
             raise DataError("the panel has actions already: give them to the panel or to the run, not to both")
-        infer = delisting or ("infer" if self.inferred_delistings else None)
+        infer = delisting or self.delisting
         clock = Clock(self.timestamps, self.sessions, self.session_dates, self.periods_per_year)
         found, inferred = _resolve_actions(actions, clock, self.symbols, self.open, self.close, infer, False)
         return replace(
@@ -149,7 +152,27 @@ class Panel:
             actions_before=found.before,
             actions_after=found.after,
             inferred_delistings=inferred,
+            delisting=infer,
         )
+
+    def select(self, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> "Panel":
+        """Some symbols and a stretch of time, as `load_panel` with these arguments would have loaded them.
+
+        Sessions are numbered anew, bars a year and inferred delistings derived anew, and actions outside the stretch
+        dropped; a split before it has no effect on it. Bars on which only other symbols trade are left out. Two things
+        differ: `start` and `end` (inclusive; bar numbers where the panel has no dates) are compared with `timestamps`,
+        which are ends of bars, and a symbol that has no bar in the stretch keeps its column. A stretch of all symbols
+        shares the arrays of this panel; columns are copied.
+
+        Raises DataError for an unknown symbol, and where there is no bar.
+
+        >>> import numpy as np
+        >>> prices = np.arange(1.0, 9.0).reshape(4, 2)
+        >>> panel = Panel.from_arrays(*[prices] * 4, symbols=["A", "B"])
+        >>> panel.select(["B"], start=1).close.tolist()
+        [[4.0], [6.0], [8.0]]
+        """
+        return select(self, locate(self, symbols, start, end))
 
     def __repr__(self) -> str:
         bars, assets = self.shape
@@ -266,6 +289,7 @@ def _assemble(
         "actions_before": found.before,
         "actions_after": found.after,
         "inferred_delistings": inferred,
+        "delisting": delisting,
         "repairs": repaired,
     }
     _freeze(state)

@@ -1,16 +1,16 @@
-"""The configuration as one row of kernel parameters, and what it demands of the panel."""
+"""Configurations as rows of kernel parameters, and what they demand of the panel."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from facade.config import RULE_FIELDS, Config
 from facade.errors import ConfigError
 from facade.frames import did_you_mean, further, remember
-from ml4t_kernel.schema import PARAMS, RULES, SizeType, Tie
+from ml4t_kernel.schema import MAX_TIERS, PARAMS, RULES, SizeType, Tie
 
 AUTO_PARTICIPATION = 0.10
 SAME_NAME = (
@@ -44,18 +44,107 @@ FLAGS = {
     "reject_short": ("shortfall", "reject"),
 }
 """Field of PARAMS that is 1 when a field of the configuration has that value."""
+RULE_SWITCHES = tuple(name for name in RULE_FIELDS if name != "trail_activation")
 
 
-def participation(config: Config, has_volume: bool) -> float:
-    """The cap in force as a fraction of volume; inf when there is none."""
-    cap = config.max_participation
+class Varied(NamedTuple):
+    """A field that differs between K configurations: its distinct values, and (K,) integers, which one each has."""
+
+    values: Sequence[Any]
+    codes: np.ndarray
+
+
+def _or_inf(value: Any) -> float:
+    """Run-wide value of a rule or bound; inf where there is none. What is given per asset goes to `asset_rule_rows`."""
+    return value if isinstance(value, float) else np.inf
+
+
+def _tier(tiers: Any, item: int) -> list[float]:
+    """(MAX_TIERS,) thresholds (item 0) or rates (1), zeros after the last."""
+    values = [pair[item] for pair in tiers or ()]
+    return values + [0.0] * (MAX_TIERS - len(values))
+
+
+def _cap(cap: Any) -> float:
+    """Share of volume if the panel has any; inf when there is no cap."""
     if cap is None:
         return np.inf
-    if cap == "auto":
-        return AUTO_PARTICIPATION if has_volume else np.inf
-    if not has_volume:
-        raise ConfigError(f"max_participation={cap!r} needs a panel with volume; None is no cap")
-    return float(cap)
+    return AUTO_PARTICIPATION if cap == "auto" else float(cap)
+
+
+def _equals(wanted: Any) -> Callable[[Any], Any]:
+    return lambda value: value == wanted
+
+
+DIRECT: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
+    **{name: (name, None) for name in SAME_NAME},
+    **{name: (source, _equals(value)) for name, (source, value) in FLAGS.items()},
+    **{name: (name, _or_inf) for name in ("stop_loss", "take_profit", "trailing_stop", "break_even")},
+    "trail_activation": ("trail_activation", lambda value: value if isinstance(value, float) else 0.0),
+    "time_exit": ("time_exit", lambda value: value if isinstance(value, int) else 0),
+    "tie": ("tie", lambda value: int(Tie[value.upper()])),
+    "commission_maximum": ("commission_maximum", _or_inf),
+    "tiers": ("commission_tiers", lambda value: len(value or ())),
+    "tier_from": ("commission_tiers", lambda value: _tier(value, 0)),
+    "tier_rate": ("commission_tiers", lambda value: _tier(value, 1)),
+    "spread_mode": ("spread", lambda value: 2 if isinstance(value, str) else int(isinstance(value, Mapping))),
+    "half_spread": ("spread", lambda value: value / 2 if isinstance(value, float) else 0.0),
+}
+"""Field of PARAMS -> the field of Config that it is made of, and how (None: as it is)."""
+PARTS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
+    "given_maker_rate": ("maker_rate", lambda value: np.nan if value is None else value),
+    "cap": ("max_participation", _cap),
+    "cap_is_auto": ("max_participation", _equals("auto")),
+    **{f"has_{name}": (name, lambda value: value is not None) for name in RULE_SWITCHES},
+}
+"""What the fields of PARAMS that join several of Config are made of."""
+CONVERSIONS = DIRECT | PARTS
+
+
+class Knobs:
+    """Fields of K configurations as the kernel's, each distinct value converted once.
+
+    `columns` gives every field of Config by name: one value for all, or `Varied`. Values are as Config holds them.
+    """
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        self.same: dict[str, Any] = {}
+        self.varied: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for name, (source, convert) in CONVERSIONS.items():
+            given = columns[source]
+            if isinstance(given, Varied):
+                values = given.values if convert is None else [convert(value) for value in given.values]
+                self.varied[name] = np.array(values), given.codes
+            else:
+                self.same[name] = given if convert is None else convert(given)
+
+    def at(self, rows: np.ndarray, names: Sequence[str] = tuple(CONVERSIONS)) -> dict[str, Any]:
+        """What these configurations have, by name: a value for all of them, or (n,) values; rows: (n,) integers."""
+        same = {name: self.same[name] for name in names if name in self.same}
+        return same | {name: self.varied[name][0][self.varied[name][1][rows]] for name in names if name in self.varied}
+
+
+def params_rows(
+    knobs: Knobs, rows: np.ndarray, has_volume: bool, instead: Mapping[str, Any] | None = None
+) -> np.ndarray:
+    """(n,) PARAMS of these configurations, what the strategy decides being neutral; nothing is checked.
+
+    Parameters
+    ----------
+    rows : (n,) integers
+        Configurations, by their place in the codes of `knobs`.
+    has_volume
+        Of the panel: whether the cap "auto" caps.
+    instead
+        Fields of Config that all of them have another value of.
+    """
+    values = knobs.at(rows)
+    for name, (source, convert) in CONVERSIONS.items() if instead else ():
+        if instead and source in instead:
+            values[name] = instead[source] if convert is None else convert(instead[source])
+    found = np.zeros(len(rows), PARAMS)
+    _fill(found, values, has_volume)
+    return found
 
 
 def params_row(config: Config, panel: Any) -> np.ndarray:
@@ -63,68 +152,83 @@ def params_row(config: Config, panel: Any) -> np.ndarray:
 
     Raises ConfigError when volume is needed and the panel has none, or has NaN on a traded bar.
     """
+    values = Knobs(vars(config)).same
     rows = np.zeros(1, PARAMS)
-    row = rows[0]
-    for name in SAME_NAME:
-        row[name] = getattr(config, name)
-    for name, (field, value) in FLAGS.items():
-        row[name] = getattr(config, field) == value
-    row["tie"] = Tie[config.tie.upper()]
-    row["maker_rate"] = config.commission_rate if config.maker_rate is None else config.maker_rate
-    row["commission_maximum"] = np.inf if config.commission_maximum is None else config.commission_maximum
-    for at, (start, rate) in enumerate(config.commission_tiers or ()):
-        row["tier_from"][at], row["tier_rate"][at] = start, rate
-    row["tiers"] = len(config.commission_tiers or ())
-    row["max_participation"] = participation(config, panel.has_volume)
-    _set_rules(row, config)
-    _set_derived(row, config)
-    check_volume(row, panel)
+    row = rows[0]  # a record is written twice as fast as an array of one
+    _fill(row, values, panel.has_volume)
+    if row["needs_volume"]:
+        check_volume(panel, row["max_participation"], row["impact_coefficient"])
     return rows
 
 
-def _set_rules(row: Any, config: Config) -> None:
-    """Run-wide rules; what is given per asset goes to the rows of `asset_rules`."""
-    for name in ("stop_loss", "take_profit", "trailing_stop", "break_even"):
-        value = getattr(config, name)
-        row[name] = np.inf if value is None or isinstance(value, Mapping) else value
-    activation, bars = config.trail_activation, config.time_exit
-    row["trail_activation"] = 0.0 if isinstance(activation, Mapping) else activation
-    row["time_exit"] = 0 if bars is None or isinstance(bars, Mapping) else bars
-    row["has_rules"] = any(getattr(config, name) is not None for name in RULE_FIELDS if name != "trail_activation")
-
-
-def _set_derived(row: Any, config: Config) -> None:
-    capped, impact = row["max_participation"] < np.inf, config.impact_coefficient > 0
-    row["needs_volume"] = capped or impact
-    row["linear_costs"] = not (
+def _fill(rows: Any, values: Mapping[str, Any], has_volume: bool) -> None:
+    """Write a record, or (n,) PARAMS; values: of each of CONVERSIONS, scalars or (n,) arrays."""
+    for name in DIRECT:
+        rows[name] = values[name]
+    given = values["given_maker_rate"]
+    rows["maker_rate"] = _choose(given != given, values["commission_rate"], given)
+    cap = cap_in_force(values, has_volume)
+    impact = values["impact_coefficient"] > 0
+    rows["max_participation"] = cap
+    rows["needs_volume"] = (cap < np.inf) | impact
+    rows["linear_costs"] = 1 - (
         impact
-        or config.commission_minimum
-        or config.commission_maximum is not None
-        or config.commission_tiers
-        or config.commission_per_trade
+        | (values["commission_minimum"] != 0)
+        | (values["commission_maximum"] < np.inf)
+        | (values["tiers"] > 0)
+        | (values["commission_per_trade"] != 0)
     )
-    row["spread_mode"] = 2 if isinstance(config.spread, str) else int(isinstance(config.spread, Mapping))
-    row["half_spread"] = config.spread / 2 if isinstance(config.spread, float) else 0.0
-    row["signal_size"], row["size_type"], row["record"] = 1.0, SizeType.FRACTION, 1
+    has_rules = False
+    for name in RULE_SWITCHES:
+        has_rules = has_rules | values[f"has_{name}"]
+    rows["has_rules"] = has_rules
+    rows["signal_size"], rows["size_type"], rows["record"] = 1.0, int(SizeType.FRACTION), 1
 
 
-def check_volume(row: Any, panel: Any) -> None:
-    """While a cap or impact is in force every traded bar has a volume."""
-    if not row["needs_volume"]:
+def _choose(condition: Any, chosen: Any, other: Any) -> Any:
+    """`chosen` where the condition holds, else `other`; scalars or (n,) arrays."""
+    if isinstance(condition, np.ndarray):
+        return np.where(condition, chosen, other)
+    return chosen if condition else other
+
+
+def cap_in_force(values: Mapping[str, Any], has_volume: bool) -> Any:
+    """Share of a bar's volume, inf without a cap; on a panel without volume "auto" is none."""
+    return values["cap"] if has_volume else _choose(values["cap_is_auto"], np.inf, values["cap"])
+
+
+def check_volume(panel: Any, cap: Any, impact: Any, rows: np.ndarray | None = None) -> None:
+    """While a cap or impact is in force every traded bar has a volume, else ConfigError.
+
+    cap (inf: none), impact: of one configuration, or (n,) arrays; rows: (n,) numbers that the error names.
+    """
+    missing = missing_volume(panel) if panel.has_volume else None
+    if panel.has_volume and missing is None:
         return
-    if not panel.has_volume:
-        raise ConfigError(f"impact_coefficient={row['impact_coefficient']} needs a panel with volume; 0 is no impact")
-    missing = remember(panel, ("missing volume",), lambda: _missing_volume(panel))
+    caps, impacts = np.broadcast_arrays(*np.atleast_1d(cap, impact))
+    needing = np.flatnonzero((caps < np.inf) | (impacts > 0))
+    if not len(needing):
+        return
+    first = int(needing[0])
+    share, factor = float(caps[first]), float(impacts[first])
+    where = "" if rows is None else f"row {rows[first]}: "
     if missing is None:
-        return
+        if share < np.inf:
+            raise ConfigError(f"{where}max_participation={share!r} needs a panel with volume; None is no cap")
+        raise ConfigError(f"{where}impact_coefficient={factor} needs a panel with volume; 0 is no impact")
     bar, asset, count = missing
-    remedy = "impact_coefficient=0 needs none" if row["max_participation"] == np.inf else "max_participation=None"
-    if row["max_participation"] < np.inf:
-        remedy += " trades without a cap" + (" (with impact_coefficient=0)" if row["impact_coefficient"] > 0 else "")
+    remedy = "impact_coefficient=0 needs none" if share == np.inf else "max_participation=None"
+    if share < np.inf:
+        remedy += " trades without a cap" + (" (with impact_coefficient=0)" if factor > 0 else "")
     raise ConfigError(
-        f"volume of {panel.symbols[asset]} at {panel.timestamps[bar]} is NaN on a traded bar, and a participation cap "
-        f"or impact reads it; {remedy}{further(count)}"
+        f"{where}volume of {panel.symbols[asset]} at {panel.timestamps[bar]} is NaN on a traded bar, and a "
+        f"participation cap or impact reads it; {remedy}{further(count)}"
     )
+
+
+def missing_volume(panel: Any) -> tuple[int, int, int] | None:
+    """First bar and asset with a close but no volume, and how many there are; kept with the panel."""
+    return remember(panel, ("missing volume",), lambda: _missing_volume(panel))
 
 
 def _missing_volume(panel: Any) -> tuple[int, int, int] | None:

@@ -249,13 +249,12 @@ def serve_batch(t, at, market, intents, params, book, tape):
 
 
 @routine
-def rank_entries(params, book, tape):
+def rank_entries(book, tape):
     """Entries outside the batch in the order in which cash is granted."""
     s = book.state[0]
-    if params.rank_given:
-        for j in range(s.entries):
-            book.key_rank[j] = tape.details[tape.orders[book.entries[j]].detail].rank
-        sort_rows_by_key(book.entries, book.key_rank, s.entries)
+    for j in range(s.entries):
+        book.key_rank[j] = tape.details[tape.orders[book.entries[j]].detail].rank
+    sort_rows_by_key(book.entries, book.key_rank, s.entries)
 
 
 @routine
@@ -335,7 +334,8 @@ def serve_auction(t, at, market, intents, params, book, tape):
     n = gather(t, at, market, params, book, tape)
     if n > 0:
         part_exits(n, book, tape)
-        serve_exits(t, at, market, intents, params, book, tape)
+        if s.exits > 0:
+            serve_exits(t, at, market, intents, params, book, tape)
     else:
         s.exits = 0
         s.entries = 0
@@ -344,7 +344,8 @@ def serve_auction(t, at, market, intents, params, book, tape):
     if s.entries > 0:
         if at != CLOSE and params.has_batch:
             serve_batch(t, at, market, intents, params, book, tape)
-        rank_entries(params, book, tape)
+        if params.rank_given:
+            rank_entries(book, tape)
         serve_entries(t, at, market, intents, params, book, tape)
         if s.touched > 0:
             serve_newly_passed(t, at, market, intents, params, book, tape)

@@ -69,8 +69,9 @@ def found_position(t, a, k, market, intents, params, book, tape):
             p.basis = d.arrival
         adopt_rules(p, d, intents.rules[d.rules], params)
         set_levels(p)
-        if w.phase == 3 and p.time_exit > 0:
-            p.time_exit += 1
+        if p.time_exit > 0:
+            s.timed = 1
+            p.time_exit += w.phase == 3
 
 
 @phase

@@ -176,6 +176,8 @@ def walk_asset(t, a, market, intents, params, book, tape):
         found = nearest_on(t, a, side, market, params, book, tape)
         while found != NOTHING:
             meet(t, a, found, side, market, intents, params, book, tape)
+            if book.positions[a].shares == 0.0 and book.queues[a].count == 0:
+                return  # nothing is left that could act
             found = nearest_on(t, a, side, market, params, book, tape)
         side = -side
     if s.born_inside != born:

@@ -91,6 +91,14 @@ class _EntryLibrary(JITCodeLibrary):
         self._linking_libraries = found
         super().finalize()
 
+    def _optimize_final_module(self) -> None:
+        """Nothing outside calls inner functions: made internal they are inlined where they are called once, and what
+        a caller never varies is folded into them."""
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                function.linkage = "internal"
+        super()._optimize_final_module()
+
 
 class _InnerCompiler(Compiler):
     """Lowers a function into a library of its own kind."""

@@ -6,6 +6,7 @@ from .fees import whole_commission
 from .inside import fill_inside_bar
 from .intents import take_intents
 from .jit import phase, routine
+from .levels import levels_in_range, trail_proven
 from .marks import (
     raise_trailing_orders,
     record_equity,
@@ -24,9 +25,9 @@ from .orders import (
     wake_due,
 )
 from .prices import RESIDUE
-from .quiet import is_idle, is_quiet, record_idle, walk_quiet
+from .quiet import is_idle, is_quiet, next_event, record_idle, walk_quiet
 from .references import reference_to, value_of
-from .risk import decide_time_exits
+from .risk import decide_time_exits, exit_by_rules
 from .schema import (
     BLOCK,
     EVENT_ACTION,
@@ -144,7 +145,12 @@ def fill_at_open(t, market, intents, params, book, tape):
         activate(t, market, book, tape)
     if params.allow_short:
         revalue_shorts(t, market.open, book)
-    serve_auction(t, OPEN, market, intents, params, book, tape)
+    if s.waiting > 0 or s.orders > s.fresh:
+        serve_auction(t, OPEN, market, intents, params, book, tape)
+    elif params.has_rules:
+        book.work[0].phase = OPEN
+        exit_by_rules(t, market, intents, params, book, tape)
+        s.fresh = s.orders
     if s.open_only > 0:
         expire_phase(False, t, market, book, tape)
         count_phase_orders(book, tape)
@@ -153,13 +159,11 @@ def fill_at_open(t, market, intents, params, book, tape):
 @routine
 def fill_at_close(t, market, intents, params, book, tape):
     """4.1, 4.2."""
-    s = book.state[0]
-    if s.close_only > 0:
-        if params.allow_short:
-            revalue_shorts(t, market.close, book)
-        serve_auction(t, CLOSE, market, intents, params, book, tape)
-        expire_phase(True, t, market, book, tape)
-        count_phase_orders(book, tape)
+    if params.allow_short:
+        revalue_shorts(t, market.close, book)
+    serve_auction(t, CLOSE, market, intents, params, book, tape)
+    expire_phase(True, t, market, book, tape)
+    count_phase_orders(book, tape)
 
 
 @routine
@@ -205,7 +209,7 @@ def settle_close(t, market, intents, params, book, tape):
         liquidate_bankrupt(t, market, params, book, tape)
     if intents.events[t] & EVENT_STALE:
         remove_stale(t, market, params, book, tape)
-    if params.has_rules and not s.frozen:
+    if s.timed and not s.frozen:
         decide_time_exits(t, book, tape)
     if s.unlist:
         unlist_closed(book)
@@ -230,13 +234,12 @@ def decide(t, market, intents, params, book, tape, strategy):
 def fill_at_deciding_close(t, market, intents, params, book, tape):
     """4.7."""
     s = book.state[0]
-    if s.orders > s.fresh:
-        if params.allow_short:
-            revalue_shorts(t, market.close, book)
-        serve_auction(t, DECISION, market, intents, params, book, tape)
-        if s.unlist:
-            unlist_closed(book)
-        revalue(t, market, book)
+    if params.allow_short:
+        revalue_shorts(t, market.close, book)
+    serve_auction(t, DECISION, market, intents, params, book, tape)
+    if s.unlist:
+        unlist_closed(book)
+    revalue(t, market, book)
 
 
 @phase
@@ -249,6 +252,19 @@ def is_starved(params, book):
     if s.starved != s.live or s.orders > s.fresh or params.allow_short or params.has_rules:
         return False
     return s.cash <= 0.0 or (params.lot <= 0.0 and s.cash < RESIDUE * s.equity)
+
+
+@phase
+def reaches_rules(t, market, params, book):
+    """Can any rule of a held position act on bar t, at its open or inside? Both lie in the bar's range."""
+    s = book.state[0]
+    for i in range(s.held):
+        a = book.held[i]
+        p = book.positions[a]
+        high, low, close = market.high[t, a], market.low[t, a], market.close[t, a]
+        if levels_in_range(high, low, p, params) or trail_proven(high, low, close, p, params):
+            return True
+    return False
 
 
 @phase
@@ -265,22 +281,24 @@ def bar(t, market, intents, params, book, tape, strategy):
     busy = s.waiting > 0 and not is_starved(params, book)
     if busy:
         wake_chains(t, market, book, tape)  # 1.6
-    if busy or s.orders > s.fresh or (params.has_rules and s.held > 0):
+    if busy or s.orders > s.fresh or (params.has_rules and s.held > 0 and reaches_rules(t, market, params, book)):
         fill_at_open(t, market, intents, params, book, tape)  # 1.7, 2
         if s.waiting > 0 or params.has_rules:
             fill_inside_bar(t, market, intents, params, book, tape)  # 3
-        fill_at_close(t, market, intents, params, book, tape)  # 4.1, 4.2
+        if s.close_only > 0:
+            fill_at_close(t, market, intents, params, book, tape)  # 4.1, 4.2
         busy = s.waiting > 0
     if s.unlist:
         unlist_closed(book)
     value_positions(t, market, params, book)  # 4.3, 4.4
     if busy:
         raise_trailing_orders(t, market, params, book, tape)
-    settle_close(t, market, intents, params, book, tape)  # 4.5
+    if s.held > 0 or event & EVENT_STALE:
+        settle_close(t, market, intents, params, book, tape)  # 4.5
     if event != 0 or params.has_strategy:
         if not s.frozen:
             decide(t, market, intents, params, book, tape, strategy)  # 4.6
-    if params.same_bar and not s.frozen:
+    if params.same_bar and s.orders > s.fresh and not s.frozen:
         fill_at_deciding_close(t, market, intents, params, book, tape)  # 4.7
     record_equity(t, params, book, tape)  # 4.8
 
@@ -291,13 +309,16 @@ def walk(start, stop, market, intents, params, book, tape, strategy):
     s = book.state[0]
     t = start
     while t < stop:
-        if is_idle(t, params, intents, book):
-            t = record_idle(t, stop, intents, params, book, tape)
-            continue
-        if is_quiet(params, book):
-            t = walk_quiet(t, stop, market, intents, params, book, tape)
-            if t == stop:
-                break
+        event = min(stop, next_event(t, intents, book))
+        if event > t:
+            if is_idle(params, book):
+                record_idle(t, event, params, book, tape)
+                t = event
+                continue
+            if is_quiet(params, book):
+                t = walk_quiet(t, event, market, params, book, tape)
+                if t == stop:
+                    break
         s.status = lack_of_room(t, market, intents, params, book, tape)
         if s.status != OK:
             return t
@@ -309,18 +330,43 @@ def walk(start, stop, market, intents, params, book, tape, strategy):
     return t
 
 
-def advance(market, intents, params_rows, book, tape, start, stop, strategy):
-    """Run bars start .. stop - 1 of the account in `book`, writing to `tape` (both in place).
+@routine
+def begin_account(params, book):
+    """Cash, no positions, no orders."""
+    book.state[0] = book.new_state[0]
+    s = book.state[0]
+    s.cash = s.equity = s.previous_equity = s.peak = params.initial_cash
+    for a in range(book.positions.shape[0]):
+        book.positions[a] = book.new_position[0]
+        book.queues[a] = book.new_queue[0]
+    for i in range(book.placed.shape[0]):
+        book.placed[i] = -1
 
-    Returns the first bar not run: `stop`, or less with state.status a GROW_* when a tape or queue has to grow first.
+
+def run_accounts(market, intents, params_rows, book, tape, finals, first, last, start, stop, strategy):
+    """Run bars start .. stop - 1 of the accounts first .. last - 1, one row of `params_rows` each, one after the other.
+
+    All use the same `book` and `tape`, modified in place; an account is made new at bar 0 and its state after the last
+    bar goes to its row of `finals`. start > 0 goes on with the account in `book`, which must be the only one asked for.
+    Returns the first account not finished: `last`, or less, with state.bar short of `stop` and state.status a GROW_*,
+    when a tape or queue has to grow first.
     """
-    return walk(
-        start,
-        stop,
-        reference_to(market),
-        reference_to(intents),
-        params_rows[0],
-        reference_to(book),
-        reference_to(tape),
-        strategy,
-    )
+    s = book.state[0]
+    for k in range(first, last):
+        if start == 0:
+            begin_account(params_rows[k], reference_to(book))
+        if start < stop:
+            walk(
+                start,
+                stop,
+                reference_to(market),
+                reference_to(intents),
+                params_rows[k],
+                reference_to(book),
+                reference_to(tape),
+                strategy,
+            )
+        if s.bar < stop:
+            return k
+        finals[k] = book.state[0]
+    return last

@@ -283,8 +283,10 @@ def count_end(status, reason, s):
     s.live -= 1
     if status == REJECTED:
         s.rejected += 1
+        s.refusals[reason] += 1
     elif status == CANCELLED and 0 < reason <= 5:
         s.cut += 1
+        s.refusals[reason] += 1
 
 
 @routine

@@ -148,9 +148,10 @@ MAX_TIERS = 8
 BLOCK = 64  # bars over which the chain of an asset may sleep
 
 
-def _dtype(**groups: str) -> np.dtype:
-    """Aligned structured dtype from groups of names, widest first: f8="a b", i4="c"."""
-    return np.dtype([(name, kind) for kind, names in groups.items() for name in names.split()], align=True)
+def _dtype(*arrays: tuple[str, str, tuple[int]], **groups: str) -> np.dtype:
+    """Aligned structured dtype from groups of names, widest first: f8="a b", i4="c"; then fields that are arrays."""
+    fields = [(name, kind) for kind, names in groups.items() for name in names.split()]
+    return np.dtype([*fields, *arrays], align=True)
 
 
 PARAMS = np.dtype(
@@ -183,16 +184,18 @@ PARAMS = np.dtype(
 """One row a configuration; every scalar knob of a run."""
 
 STATE = _dtype(
+    ("refusals", "i8", (len(Reason),)),
     f8="cash equity previous_equity peak drawdown sum1 sum2 down2 fees slippage realised dividends "
     "bar_notional notional "
     "gross_profit gross_loss sum_turnover max_turnover sum_positions spendable short_value gross",
     i8="bar status orders fresh details fills trades wins ambiguous booked held waiting asleep next_wake "
     "live dormant special open_only "
-    "close_only rejected cut returns exposed_bars frozen target_row signal intent action stale closed "
-    "unlist touched born_inside starved reachable inside exits "
+    "close_only rejected cut returns exposed_bars frozen target_row signal intent event action stale closed "
+    "unlist timed touched born_inside starved reachable inside exits "
     "entries opened two_sided entry_bars trails conflicts max_positions scaled_batches",
 )
-"""The scalars of a running account (one row): counters, cursors and streaming statistics."""
+"""A running account (one row): counters, cursors and streaming statistics. refusals: orders refused or cut, by
+Reason."""
 
 POSITION = _dtype(
     f8="shares avg last budget used_buy used_sell high low basis mark stop goal opened opened_value "
@@ -291,21 +294,22 @@ half_spread:
 (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
 (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the
 next session (T: none); actions, stale: (E,) ACTION sorted by bar."""
-Intents = namedtuple("Intents", "events weights target_bars target_assets signals orders rules asset_rules")
-Intents.__doc__ = """Read-only strategy. events: (T,) uint8 of EVENT_* bits, those of Market included; weights: (R, C)
+Intents = namedtuple("Intents", "events event_bars weights target_bars target_assets signals orders rules asset_rules")
+Intents.__doc__ = """Read-only strategy. events: (T,) uint8 of EVENT_* bits, those of Market included;
+event_bars: (N + 1,) int32 bars with an event, ascending, then T; weights: (R, C)
 target
 weights or shares, NaN leaves alone; target_bars: (R,) int32 bar of each row; target_assets: (C,) int32 asset of each
 column, ascending (assets never wanted may be left out); signals: (G,) SIGNAL; orders: (I,) INTENT;
 rules: (>=1,) RULES; asset_rules: (A,) int32 row of rules for targets and signals."""
 Book = namedtuple(
-    "Book", "state positions queues work held waiting asleep inside touched placed queue exits entries key_rank amounts"
+    "Book",
+    "state positions queues work new_state new_position new_queue held waiting asleep inside touched placed "
+    "queue exits entries key_rank amounts",
 )
 Book.__doc__ = """State of one account. state: (1,) STATE; positions: (A,) POSITION; queues: (A,) QUEUE; work: (1,)
-WORK; held,
-waiting, asleep, inside, touched: (A,) int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2
-withdrawn, <= -3: row
--(x + 3) of details, a child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,)
-float64."""
+WORK; new_state, new_position, new_queue: (1,) row with which each begins; held, waiting, asleep, inside, touched: (A,)
+int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2 withdrawn, <= -3: row -(x + 3) of details, a
+child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64."""
 Tape = namedtuple("Tape", "orders details fills trades equity gross ambiguous booked")
 Tape.__doc__ = """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross
 exposure (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED rows."""

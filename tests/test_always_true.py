@@ -243,14 +243,13 @@ def sliced(scenario, rng, growing):
         names = ("queue", "exits", "entries", "key_rank", "amounts")
         book = book._replace(**{name: getattr(book, name)[:1].copy() for name in names})
     tape = kernel.new_tape(panel.shape[0], rows)
-    kernel.reset(book, tape, inputs.params)
-    advance, strategy, params = kernel.advance(), kernel.no_strategy(), kernel.records(inputs.params)
+    strategy, params = kernel.no_strategy(), kernel.records(inputs.params)
     market, intents = (type(b)(*(kernel.records(array) for array in b)) for b in (inputs.market, inputs.intents))
     done = 0
     while done < panel.shape[0]:
         stop = min(panel.shape[0], done + rng.randint(1, 6))
         while done < stop:
-            done = int(advance(market, intents, params, book, tape, done, stop, strategy))
+            done = int(kernel.advance(market, intents, params, book, tape, done, stop, strategy))
             if done < stop:
                 book, tape = kernel.grow(book, tape)
     plain = [type(bundle)(*(kernel.plain(array) for array in bundle)) for bundle in (book, tape)]

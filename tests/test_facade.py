@@ -162,7 +162,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_refused_before_anything_runs(case, monkeypatch):
     prices, strategy, error, message = REFUSED[case]
-    monkeypatch.setattr(execute.kernel, "advance", lambda: pytest.fail("the kernel was called"))
+    monkeypatch.setattr(execute.kernel, "advance", lambda *_: pytest.fail("the kernel was called"))
     with pytest.raises(error, match=message):
         run_backtest(prices, strategy)
 
@@ -260,7 +260,7 @@ def interrupt_after(monkeypatch, slices):
     """Ctrl-C when the kernel is called for the next slice, after so many of 64 bars."""
     monkeypatch.setattr(execute, "FIRST_SLICE", 0)
     monkeypatch.setattr(execute, "SLICE_SECONDS", 0.0)
-    real, calls = execute.kernel.advance(), []
+    real, calls = execute.kernel.advance, []
 
     def advance(*arguments):
         if len(calls) == slices:
@@ -268,7 +268,7 @@ def interrupt_after(monkeypatch, slices):
         calls.append(arguments)
         return real(*arguments)
 
-    monkeypatch.setattr(execute.kernel, "advance", lambda: advance)
+    monkeypatch.setattr(execute.kernel, "advance", advance)
 
 
 @pytest.mark.parametrize("slices", [1, 7, 15])

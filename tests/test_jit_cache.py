@@ -16,7 +16,8 @@ from facade.inputs import encode
 from ml4t_kernel import book, jit, schema
 
 compiled = pytest.mark.skipif(jit.INTERPRETED, reason="nothing is compiled")
-BUNDLES = ("market", "intents", "params", "book", "tape")
+BUNDLES = ("market", "intents", "params", "book", "tape", "finals")
+ARRAYS = ("params", "finals")  # bundles of one array
 
 
 # What an entry refuses -----------------------------------------------------------------------------------------------
@@ -31,7 +32,8 @@ def arguments():
     config = Config()
     inputs = encode(panel, orders, config, None)
     account, tape = prepare(inputs)
-    return dict(zip(BUNDLES, (inputs.market, inputs.intents, inputs.params, account, tape), strict=True))
+    finals = np.zeros(1, schema.STATE)
+    return dict(zip(BUNDLES, (inputs.market, inputs.intents, inputs.params, account, tape, finals), strict=True))
 
 
 def call(name, arguments):
@@ -39,7 +41,7 @@ def call(name, arguments):
     if name == "no_strategy":
         return book.no_strategy()(0, arguments["market"], arguments["book"], arguments["tape"])
     bundles = [arguments[bundle] for bundle in BUNDLES]
-    return book.advance()(*bundles, 0, 0, book.no_strategy())
+    return book.runner()(*bundles, 0, 1, 0, 0, book.no_strategy())
 
 
 def unaligned(array):
@@ -92,16 +94,16 @@ def applies(flaw, bundle, array):
     if flaw == "fortran":
         return array.ndim == 2
     if flaw == "read-only":
-        return bundle in ("book", "tape")
+        return bundle in ("book", "tape", "finals")
     return flaw != "unaligned" or array.dtype.itemsize > 1
 
 
 def flawed(arguments, name, flaw):
     """(where, arguments with one array changed), for every array of an entry."""
     for bundle, given in arguments.items():
-        if name == "no_strategy" and bundle in ("intents", "params"):
+        if name == "no_strategy" and bundle in ("intents", *ARRAYS):
             continue
-        members = [None] if bundle == "params" else given._fields
+        members = [None] if bundle in ARRAYS else given._fields
         for member in members:
             array = given if member is None else getattr(given, member)
             if applies(flaw, bundle, array):
@@ -113,14 +115,14 @@ def flawed(arguments, name, flaw):
 
 
 @compiled
-@pytest.mark.parametrize("name", ["advance", "no_strategy"])
+@pytest.mark.parametrize("name", ["runner", "no_strategy"])
 def test_an_entry_takes_what_the_facade_makes(arguments, name):
     call(name, arguments)
 
 
 @compiled
 @pytest.mark.parametrize("flaw", [flaw for flaw in FLAWS if flaw != "unaligned"])
-@pytest.mark.parametrize("name", ["advance", "no_strategy"])
+@pytest.mark.parametrize("name", ["runner", "no_strategy"])
 def test_an_entry_refuses_every_array_of_another_kind(arguments, name, flaw):
     checked = 0
     for where, changed in flawed(arguments, name, flaw):
@@ -133,13 +135,13 @@ def test_an_entry_refuses_every_array_of_another_kind(arguments, name, flaw):
 
 @compiled
 def test_arrays_off_their_alignment_are_refused(arguments):
-    """By `advance` itself: Numba does not look, and no_strategy is called by it alone."""
-    moved = list(flawed(arguments, "advance", "unaligned"))
+    """By the runner itself: Numba does not look, and no_strategy is called by it alone."""
+    moved = list(flawed(arguments, "runner", "unaligned"))
     assert len(moved) >= 30
     for where, changed in moved:
         with pytest.raises(TypeError, match="aligned"):
-            call("advance", changed)
-            pytest.fail(f"advance took {where} off its alignment")
+            call("runner", changed)
+            pytest.fail(f"runner took {where} off its alignment")
 
 
 def test_the_facade_freezes_what_the_kernel_must_not_write(arguments):
@@ -179,10 +181,10 @@ def test_kernel_options_switch_reference_counting_off():
 
 
 @compiled
-@pytest.mark.parametrize("name", ["advance", "no_strategy"])
+@pytest.mark.parametrize("name", ["runner", "no_strategy"])
 def test_no_entry_counts_references(name):
     function, signature = {
-        "advance": (book.advance(), book.ADVANCE_TYPE),
+        "runner": (book.runner(), book.RUN_TYPE),
         "no_strategy": (book.no_strategy(), book.STRATEGY_TYPE),
     }[name]
     assert reference_counts(function.py_func, signature, pipeline_class=jit._EntryCompiler, **jit.OPTIONS) == 0
@@ -193,12 +195,12 @@ def test_no_entry_counts_references(name):
 
 @compiled
 def test_a_second_process_loads_every_entry_from_the_cache():
-    book.advance(), book.no_strategy()  # in the cache from here on
+    book.runner(), book.no_strategy()  # in the cache from here on
     if jit.cache_locator() is None:
         pytest.skip("no folder for a cache")
     script = (
         "from ml4t_kernel import book\n"
-        "for entry in book.advance(), book.no_strategy():\n"
+        "for entry in book.runner(), book.no_strategy():\n"
         "    print(sum(entry.stats.cache_hits.values()), sum(entry.stats.cache_misses.values()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

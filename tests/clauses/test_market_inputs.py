@@ -3,9 +3,9 @@
 import numpy as np
 
 from ml4t_kernel import schema
-from ml4t_kernel.book import grow, new_book, new_tape, reset
+from ml4t_kernel.book import grow, new_book, new_tape
 from ml4t_kernel.market import previous_volume, session_end, stale_rows, volatility
-from ml4t_kernel.schema import ACTION, PARAMS
+from ml4t_kernel.schema import ACTION
 
 NAN = np.nan
 
@@ -54,14 +54,11 @@ def test_volatility_is_that_of_returns_before_the_bar():
 
 
 def test_a_grown_tape_keeps_its_rows():
-    params = np.zeros(1, PARAMS)
-    params["initial_cash"] = 50.0
     names = ("orders", "details", "fills", "trades", "ambiguous", "booked", "gross")
     tape = new_tape(3, dict.fromkeys(names, 2))
     book = new_book(1, 0, 1)
-    reset(book, tape, params)
     tape.fills["price"][:2] = (7.0, 8.0)
-    book.state["fills"] = 2
+    book.state["fills"], book.state["cash"] = 2, 50.0
     book, larger = grow(book, tape)
     assert larger.fills["price"][:2].tolist() == [7.0, 8.0]
     assert len(larger.fills) > 2

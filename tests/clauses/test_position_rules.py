@@ -172,6 +172,12 @@ def test_quiet_bars_keep_the_statistics_of_the_account():
     assert quiet_trade.trades.select("mfe", "mae").rows() == [(0.3, -0.1)]
 
 
+def test_quiet_bars_end_before_an_account_is_bankrupt():
+    result = play([10, 10, 15, 21, 9], [order(0, -10.0)], allow_short_selling=True, initial_cash=100.0)
+    assert result.fills.select("timestamp", "price", "origin").rows()[1:] == [(3, 21.0, "bankruptcy")]
+    assert result.metrics["final_value"] == -10.0
+
+
 def test_a_trail_of_a_quiet_bar_is_counted():
     result = play([10, 10, (10, 30, 10, 18)], BUY, trailing_stop=0.2)
     assert ambiguous(result) == [(2, "trail")]  # 30 x 0.8 = 24 is above the close of 18, the stop in force was 8
