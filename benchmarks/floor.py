@@ -6,7 +6,7 @@ scaled together when cash is short, fills at that close; stops as clause 3 has t
 """
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 
 
 @njit(cache=True)
@@ -80,6 +80,99 @@ def stops(open_, high, low, close, entry, exit_, stop, trail, target, fee, slip,
             cash -= shares * price * (1 + fee)
             level, goal, mark = price * (1 - stop), price * (1 + target), price
     return cash + shares * close[-1], trades
+
+
+@njit(cache=True, parallel=True)
+def sweep(open_, high, low, close, entry, exit_, grid, fee, slip, cash, final, trades):
+    """`stops` for each row of grid (K, 3): stop, trail, target; final: (K,) and trades: (K,) written.
+
+    The number of threads is numba's (`numba.set_num_threads`).
+    """
+    for k in prange(len(grid)):
+        stop, trail, target = grid[k, 0], grid[k, 1], grid[k, 2]
+        final[k], trades[k] = stops(open_, high, low, close, entry, exit_, stop, trail, target, fee, slip, cash)
+
+
+def listed_signals(entries, exits):
+    """(first, asset, enters) of signals (T, A) by bar, then asset; bar t has rows first[t] to first[t + 1] - 1."""
+    bar, asset = np.nonzero(entries | exits)
+    first = np.searchsorted(bar, np.arange(len(entries) + 1)).astype(np.int32)
+    return first, asset.astype(np.int32), entries[bar, asset]
+
+
+@njit(cache=True)
+def exit_price(t, a, open_, high, low, level, goal, slip):
+    """Price of a bar that reached the stop or the target (clauses 2.1, 3.0): the open first, then the stop."""
+    if open_[t, a] <= level:
+        return open_[t, a] * (1 - slip)
+    if open_[t, a] >= goal:
+        return max(open_[t, a] * (1 - slip), goal)
+    return level * (1 - slip) if low[t, a] <= level else goal
+
+
+@njit(cache=True)
+def shared_cash(open_, high, low, close, first, asset, enters, stop, target, size, fee, slip, cash):
+    """Signals of many assets on one cash, a fraction of equity each, two rules; returns final equity and round trips.
+
+    At each close: equity is marked, exits sell, then entries in order of assets buy size x equity / close shares, or
+    what cash pays for; less than 1e-9 of equity is nothing.
+    """
+    assets = close.shape[1]
+    shares, level, goal, held = np.zeros(assets), np.empty(assets), np.empty(assets), np.empty(assets, np.int32)
+    count = trades = 0
+    for t in range(len(close)):
+        kept = 0
+        for i in range(count):
+            a = held[i]
+            if low[t, a] <= level[a] or high[t, a] >= goal[a]:
+                price = exit_price(t, a, open_, high, low, level[a], goal[a], slip)
+                cash += shares[a] * price * (1 - fee)
+                shares[a] = 0.0
+                trades += 1
+            else:
+                held[kept] = a
+                kept += 1
+        count = kept
+        if first[t] == first[t + 1]:
+            continue
+        equity = cash
+        for i in range(count):
+            equity += shares[held[i]] * close[t, held[i]]
+        for j in range(first[t], first[t + 1]):
+            a = asset[j]
+            if not enters[j] and shares[a] > 0.0:
+                cash += shares[a] * (close[t, a] * (1 - slip)) * (1 - fee)
+                shares[a] = 0.0
+                trades += 1
+        kept = 0
+        for i in range(count):
+            if shares[held[i]] > 0.0:
+                held[kept] = held[i]
+                kept += 1
+        count = kept
+        for j in range(first[t], first[t + 1]):
+            a = asset[j]
+            if enters[j] and shares[a] == 0.0:
+                price = close[t, a] * (1 + slip)
+                quantity = min(size * equity / close[t, a], max(0.0, cash) / (price * (1 + fee)))
+                if quantity * close[t, a] >= 1e-9 * equity:
+                    shares[a] = quantity
+                    cash -= quantity * price * (1 + fee)
+                    level[a], goal[a] = price * (1 - stop), price * (1 + target)
+                    held[count] = a
+                    count += 1
+    for i in range(count):
+        cash += shares[held[i]] * close[-1, held[i]]
+    return cash, trades
+
+
+@njit(cache=True, parallel=True)
+def shared_sweep(open_, high, low, close, first, asset, enters, grid, fee, slip, cash, final, trades):
+    """`shared_cash` for each row of grid (K, 3): stop, target, size; final: (K,) and trades: (K,) written."""
+    for k in prange(len(grid)):
+        final[k], trades[k] = shared_cash(
+            open_, high, low, close, first, asset, enters, grid[k, 0], grid[k, 1], grid[k, 2], fee, slip, cash
+        )
 
 
 @njit(cache=True)

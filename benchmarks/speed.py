@@ -36,11 +36,13 @@ def kernel_arm(panel: Panel, strategy: Any, config: Config) -> tuple[Callable[[]
     idle = kernel.no_strategy()
     bars = panel.shape[0]
     done = 0
-    while (done := kernel.advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars, idle)) < bars:
+    while (
+        done := kernel.advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars, idle)
+    ) < bars:
         account, tape = kernel.grow(account, tape)
 
     def run() -> None:
-            kernel.advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle)
+        kernel.advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle)
 
     return run, lambda: float(account.state["equity"][0])
 

@@ -1,13 +1,16 @@
-"""The common synthetic workloads W1, W1b, W2, W5, W6, W7 (fixed seeds, float64, C order, rows are bars).
+"""The common synthetic workloads W1 to W7 (fixed seeds, float64, C order, rows are bars).
 
 W1   500 assets x 2,520 bars, the 50 strongest by 63-bar momentum, equal weights, every 21 bars
 W1b  the same panel, new weights for all 500 assets every bar (1.26 million orders)
 W2   one asset x 1,000,000 bars, moving-average crosses, stop loss 2 %, trailing stop 3 %, take profit 5 %
+W3   one asset x 2,520 bars, moving-average crosses, 10,000 configurations of stop loss, trailing stop, take profit
+W3m  one asset x 1,000,000 bars, 100 configurations of the same three
+W4   100 assets x 2,520 bars, moving-average crosses, one cash, 1,000 configurations of stop loss, take profit, size
 W5   5,000 assets x 2,520 bars, 500 names with new weights every bar
 W6   500 assets x 2,520 bars with resting orders on each, under a 5 percent participation cap
 W7   5,000 assets x 2,520 bars of which 20 are traded
 
-Costs: commission 10 bp, slippage 5 bp (W2: 1 bp and 0.5 bp); initial cash 1,000,000.
+Costs: commission 10 bp, slippage 5 bp (W2, W3m: 1 bp and 0.5 bp); initial cash 1,000,000.
 """
 
 from dataclasses import dataclass
@@ -79,3 +82,58 @@ def crossover(close: np.ndarray, fast: int = 20, slow: int = 100) -> tuple[np.nd
     before = np.concatenate([[False], above[:-1]])
     known = ~np.isnan(means[1]) & np.concatenate([[False], ~np.isnan(means[1][:-1])])
     return above & ~before & known, ~above & before & known
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A workload of many configurations: prices, entry and exit signals (T, A), costs, and the values of each axis.
+
+    Rows of the grid are the product of the axes, the last one fastest. `size` is a fraction of equity; without that
+    axis a position takes all cash.
+    """
+
+    prices: Prices
+    entries: np.ndarray
+    exits: np.ndarray
+    costs: dict[str, float]
+    axes: dict[str, np.ndarray]
+
+    def rows(self) -> np.ndarray:
+        """(K, axes) float64, C order."""
+        return product(self.axes)
+
+
+STOP_AXES = {
+    "stop_loss": np.linspace(0.01, 0.10, 25),
+    "trailing_stop": np.linspace(0.01, 0.15, 20),
+    "take_profit": np.linspace(0.02, 0.30, 20),
+}
+MINUTE_AXES = {
+    "stop_loss": np.linspace(0.005, 0.03, 5),
+    "trailing_stop": np.linspace(0.005, 0.04, 5),
+    "take_profit": np.linspace(0.01, 0.08, 4),
+}
+SIZE_AXES = {
+    "stop_loss": np.linspace(0.01, 0.10, 20),
+    "take_profit": np.linspace(0.03, 0.30, 10),
+    "size": np.array([0.01, 0.02, 0.05, 0.1, 0.2]),
+}
+
+
+def product(axes: dict[str, np.ndarray]) -> np.ndarray:
+    """(K, axes) rows of the product of the axes, the last one fastest."""
+    return np.array(np.meshgrid(*axes.values(), indexing="ij")).reshape(len(axes), -1).T.copy()
+
+
+def sweep_workload(name: str) -> Sweep:
+    """W3, W3m or W4."""
+    axes = {"W3": STOP_AXES, "W3m": MINUTE_AXES, "W4": SIZE_AXES}[name]
+    costs = dict(commission_rate=0.001, slippage_rate=0.0005)
+    if name == "W3m":
+        prices = random_prices(1_000_000, 1, 2, 0.002, 0.0)
+        costs = dict(commission_rate=0.0001, slippage_rate=0.00005)
+    else:
+        prices = random_prices(2520, 1, 3, 0.02) if name == "W3" else random_prices(2520, 100, 4, 0.02)
+    crosses = [crossover(prices.close[:, asset]) for asset in range(prices.close.shape[1])]
+    entries, exits = (np.ascontiguousarray(np.stack([cross[side] for cross in crosses], 1)) for side in range(2))
+    return Sweep(prices, entries, exits, costs, axes)

@@ -1,4 +1,4 @@
-"""Backtests in one compiled loop: load market data, run a strategy given as arrays, look at what happened."""
+"""Backtests in one compiled loop: load market data, run a strategy given as arrays or a sweep of them, see why."""
 
 from facade import datasets
 from facade.backtest import run_backtest
@@ -14,6 +14,10 @@ from facade.errors import (
 from facade.panel import Panel, load_panel
 from facade.result import Result
 from facade.strategies import Orders, Signals, TargetShares, TargetWeights
+from facade.sweeps.capacity import capacity
+from facade.sweeps.result import SweepResult
+from facade.sweeps.run import sweep
+from facade.sweeps.walk_forward import walk_forward
 
 __all__ = [
     "BacktestWarning",
@@ -27,9 +31,13 @@ __all__ = [
     "Result",
     "Signals",
     "StrategyError",
+    "SweepResult",
     "TargetShares",
     "TargetWeights",
+    "capacity",
     "datasets",
     "load_panel",
     "run_backtest",
+    "sweep",
+    "walk_forward",
 ]

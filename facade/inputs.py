@@ -21,7 +21,10 @@ from facade.signals import place_signals
 from facade.strategies import Orders, Signals, TargetShares, TargetWeights
 from facade.targets import check_targets, place_targets, refuse_short_targets
 from ml4t_kernel.schema import (
+    ENTER_LONG,
+    ENTER_SHORT,
     EVENT_ACTION,
+    EVENT_ENTRY,
     EVENT_ORDER,
     EVENT_SIGNAL,
     EVENT_STALE,
@@ -182,6 +185,7 @@ def _events(n_bars: int, market: Market, draft: _Draft) -> np.ndarray:
         (EVENT_STALE, market.stale["bar"]),
         (EVENT_TARGET, draft.target_bars),
         (EVENT_SIGNAL, draft.signals["bar"]),
+        (EVENT_ENTRY, draft.signals["bar"][(draft.signals["bits"] & (ENTER_LONG | ENTER_SHORT)) != 0]),
         (EVENT_ORDER, draft.orders["bar"]),
     ):
         events[bars] |= np.uint8(bit)

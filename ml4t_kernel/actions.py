@@ -1,7 +1,7 @@
 """Splits, dividends and delistings falling on bar t (clauses 1.1, 1.4), and stale assets (4.5)."""
 
 from .groups import release_flat
-from .jit import leaf, routine
+from .jit import leaf, rare, routine
 from .ledger import book_fill
 from .levels import set_levels
 from .orders import cancel_chain, finish_filled, is_open, wake_chain, withdraw_children
@@ -18,7 +18,7 @@ BOOKING = 4
 # Bookings without an order -------------------------------------------------------------------------------------------
 
 
-@routine
+@rare
 def book_without_order(t, a, quantity, price, mark, fee, origin, params, book, tape):
     """A fill that no order made: no cap, flagged by phase BOOKING. mark: the price before costs."""
     s = book.state[0]
@@ -288,7 +288,7 @@ def remove_asset(t, row, params, book, tape):
     s.booked += 1
 
 
-@routine
+@rare
 def apply_actions(t, market, params, book, tape):
     """1.1 and 1.4 in the order of the table."""
     s = book.state[0]
@@ -303,7 +303,7 @@ def apply_actions(t, market, params, book, tape):
             remove_asset(t, row, params, book, tape)
 
 
-@routine
+@rare
 def remove_stale(t, market, params, book, tape):
     """4.5: assets that have had no bar for max_stale sessions in a row."""
     s = book.state[0]

@@ -7,7 +7,7 @@ of what was just opened.
 from math import inf
 
 from .fills import at_price, closing_shares, cut_to_position, fill, fill_at_turn, limit_of, look_up, pull_trigger
-from .jit import leaf, phase, routine
+from .jit import leaf, phase, rare, routine
 from .ledger import cash_needed, refresh_budget, within_budget
 from .orders import (
     EXPIRED,
@@ -248,7 +248,7 @@ def serve_batch(t, at, market, intents, params, book, tape):
 # Other entries -------------------------------------------------------------------------------------------------------
 
 
-@routine
+@rare
 def rank_entries(book, tape):
     """Entries outside the batch in the order in which cash is granted."""
     s = book.state[0]

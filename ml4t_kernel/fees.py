@@ -1,6 +1,6 @@
 """Commission of an order on its cumulative quantity and notional; a slice pays the difference (clause 7.3)."""
 
-from .jit import leaf, routine
+from .jit import leaf, rare, routine
 
 
 @routine
@@ -42,7 +42,7 @@ def clamp(raw, params):
     return min(raw, params.commission_maximum)
 
 
-@routine
+@rare
 def nonlinear_commission(quantity, price, w, o, d, params):
     """What a slice adds to the order's commission, minimum and maximum taken on the order's total."""
     return clamp(d.raw_fee + raw_slice(quantity, price, w, o, d, params), params) - d.fee

@@ -3,7 +3,7 @@
 from math import inf, nan
 
 from .groups import cancel_group, release_flat, scale_group, serve_children
-from .jit import leaf, phase, routine
+from .jit import leaf, phase, rare, routine
 from .ledger import book_fill, cut_to_cash, draft_fill, refresh_budget, use_budget, value_shorts, within_budget
 from .levels import BREAK_EVEN, STOP_LOSS, TRAILING, adopt_rules, set_levels
 from .orders import R_CASH, acts_as_limit, detail_of, finish_filled, refuse_rest
@@ -137,7 +137,7 @@ def is_stop_out(origin):
     return origin == STOP_LOSS or origin == TRAILING or origin == BREAK_EVEN
 
 
-@routine
+@rare
 def settle_ties(t, k, quantity, left_before, market, params, book, tape):
     """What a fill does to the order's group, parent and children."""
     s = book.state[0]

@@ -1,6 +1,6 @@
 """One-cancels-other groups and brackets: what a fill or a trigger does to the orders tied to it (clause 2.4)."""
 
-from .jit import routine
+from .jit import rare, routine
 from .orders import CANCELLED, LIVE, chain, end_order, is_open, start_clock, withdraw_children, write_order
 from .prices import floor_to_lot
 from .schema import AT_CLOSE, AT_OPEN, IOC, Origin, Phase, Reason
@@ -38,7 +38,7 @@ def scale_order(k, share, lot, t, book, tape):
         o.left = left if o.left > 0.0 else -left
 
 
-@routine
+@rare
 def scale_group(k, share, lot, t, book, tape):
     """After a fill of `share` of order k's rest: its parent's rest ends, its siblings shrink (EVERYTHING: end too)."""
     s = book.state[0]
@@ -60,7 +60,7 @@ def scale_group(k, share, lot, t, book, tape):
                 scale_order(j, share, lot, t, book, tape)
 
 
-@routine
+@rare
 def cancel_group(k, t, book, tape):
     """A triggered stop takes the other members and its parent's rest out at once."""
     scale_group(k, EVERYTHING, 0.0, t, book, tape)
@@ -103,7 +103,7 @@ def bear_child(i, quantity, price, inside, t, market, book, tape):
     s.open_only += o.time_in_force == IOC or o.time_in_force == AT_OPEN
 
 
-@routine
+@rare
 def serve_children(k, price, inside, t, market, params, book, tape):
     """After an opening fill of parent k: its children are live for what it has opened so far, in whole lots."""
     o = tape.orders[k]
@@ -142,7 +142,7 @@ def lives_for_position(o, d, tape):
     return d.first_child > 0 and has_born_child(d, tape)
 
 
-@routine
+@rare
 def release_flat(a, t, book, tape):
     """The position is flat: its rule orders and children end, and the rest of a parent whose children were born."""
     s = book.state[0]

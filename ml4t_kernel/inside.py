@@ -6,7 +6,7 @@ only if the close proves them.
 
 from math import inf
 
-from .jit import leaf, phase, routine
+from .jit import leaf, phase, rare, routine
 from .levels import levels_in_range, trail_proven
 from .meeting import (
     NOTHING,
@@ -237,7 +237,7 @@ def best_entry(t, a, params, book, tape):
     return best
 
 
-@routine
+@rare
 def order_assets(t, n, params, book, tape):
     """Sort book.inside by the best-ranked live entry of each asset, then by index."""
     ranked = plain = 0

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from .jit import phase, routine
+from .jit import phase, rare, routine
 from .orders import (
     CANCELLED,
     R_REPLACED,
@@ -258,7 +258,7 @@ def replace_intent(t, row, market, params, book, tape):
             d.quantity = abs(row.quantity)
 
 
-@routine
+@rare
 def take_intents(t, market, intents, params, book, tape):
     """The rows of bar t as submitted."""
     s = book.state[0]

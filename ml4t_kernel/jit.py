@@ -1,9 +1,10 @@
 """How the kernel is compiled, and the on-disk cache that belongs to it alone.
 
 `leaf` is called once an order: records and scalars only, forced inline. `phase` runs once a bar: bundles allowed,
-forced inline. `routine` is what is large, rare, or called from several places: compiled once, never inlined by force.
-None of the three has a wrapper, so none may be called from Python when compiled (it would crash): tests call
-`leaf.py_func`, or `entry(signature, leaf.py_func)`. `entry` makes the only functions that Python calls.
+forced inline. `routine` is what is large or called from several places: compiled once, never inlined by force; `rare`
+is a routine that never is. None of the four has a wrapper, so none may be called from Python when compiled (it would
+crash): tests call `leaf.py_func`, or `entry(signature, leaf.py_func)`. `entry` makes the only functions that Python
+calls.
 
 Numba neither sees edits in an imported module nor its own compile flags, so entries carry a cache of our own, keyed
 by a digest of every kernel source, the versions that shape machine code and the flags. `_nrt=False` removes Numba's
@@ -25,7 +26,7 @@ import llvmlite
 import numba
 import numpy
 from llvmlite.binding import Linkage
-from numba import njit
+from numba import njit, types
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.codegen import JITCodeLibrary
@@ -93,11 +94,17 @@ class _EntryLibrary(JITCodeLibrary):
 
     def _optimize_final_module(self) -> None:
         """Nothing outside calls inner functions: made internal they are inlined where they are called once, and what
-        a caller never varies is folded into them."""
+        a caller never varies is folded into them (a quarter of the time of W3). The passes that Numba runs before
+        these look for reference counts, of which there are none."""
+        marks = [f"{len(name)}{name}B" for name in RARE]  # as Numba spells names
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
                 function.linkage = "internal"
-        super()._optimize_final_module()
+                if any(mark in function.name for mark in marks):
+                    function.add_function_attribute("noinline")
+                    function.add_function_attribute("cold")
+        manager, builder = self._codegen._module_pass_manager()
+        manager.run(self._final_module, builder)
 
 
 class _InnerCompiler(Compiler):
@@ -118,11 +125,51 @@ class _EntryCompiler(_InnerCompiler):
 # By default Numba optimises every function with all that it calls and makes machine code of it, at each level of calls:
 # the same code a dozen times over. Measured on this kernel: 300 s that way.
 INNER: dict[str, Any] = dict(no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_InnerCompiler, **OPTIONS)
-leaf = njit(forceinline=True, **INNER)
-phase = njit(forceinline=True, **INNER)
+
+
+PHASE_ARGUMENT = "at"
+"""Argument for each constant of which a function is compiled anew: open, close and deciding close differ too much."""
+
+
+def _widened(kind: types.Type, name: str) -> types.Type:
+    """One width of integers, and no constants."""
+    if name == PHASE_ARGUMENT:
+        return kind
+    kind = types.unliteral(kind)
+    return types.int64 if isinstance(kind, types.Integer) else kind
+
+
+def _inner(**flags: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator of inner functions, which are compiled once for all widths and constants of their integers.
+
+    Left to itself Numba compiles `end_order` 23 times: for rows of 32 and of 64 bits, for each constant reason. That
+    took 28 s instead of 21. What is forced inline meets its constants there.
+    """
+    make = njit(**flags, **INNER)
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        compiled = make(function)
+        if not INTERPRETED:
+            template, names = compiled.get_call_template, function.__code__.co_varnames
+            compiled.get_call_template = lambda args, kws: template(tuple(map(_widened, args, names)), kws)
+        return compiled
+
+    return decorate
+
+
+leaf = _inner(forceinline=True)
+phase = _inner(forceinline=True)
 # Said explicitly: a callee inherits the flag of the function that is being compiled when it is first met, and a kernel
 # inlined whole has two million instructions (measured: 300 s of compilation).
-routine = njit(forceinline=False, **INNER)
+routine = _inner(forceinline=False)
+RARE: set[str] = set()
+
+
+def rare(function: Callable[..., Any]) -> Any:
+    """A routine off the hot path, which stays out of line: inlined where it is called once it would cost the hot path
+    registers and instruction cache."""
+    RARE.add(function.__name__)
+    return routine(function)
 
 
 def source_digest() -> str:

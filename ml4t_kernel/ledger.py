@@ -8,7 +8,7 @@ state, r the next trade row.
 from math import inf
 
 from .fees import clamp, raw_slice, slice_fee
-from .jit import leaf, routine
+from .jit import leaf, rare, routine
 from .prices import EPS, RESIDUE, floor_to_lot, slice_price
 from .schema import EXIT_LEG, PASSIVE
 
@@ -60,7 +60,7 @@ def spendable_cash(w, s):
     return free
 
 
-@routine
+@rare
 def search_affordable(quantity, w, o, d, p, params):
     """Largest affordable part of `quantity` when costs are not linear in it: bisection on whole lots, or 60
     halvings."""

@@ -5,7 +5,7 @@ from .auction import CLOSE, DECISION, OPEN, serve_auction
 from .fees import whole_commission
 from .inside import fill_inside_bar
 from .intents import take_intents
-from .jit import phase, routine
+from .jit import phase, rare, routine
 from .levels import levels_in_range, trail_proven
 from .marks import (
     raise_trailing_orders,
@@ -25,7 +25,7 @@ from .orders import (
     wake_due,
 )
 from .prices import RESIDUE
-from .quiet import is_idle, is_quiet, next_event, record_idle, walk_quiet
+from .quiet import is_idle, is_quiet, moves_no_idle, next_event, record_idle, walk_quiet
 from .references import reference_to, value_of
 from .risk import decide_time_exits, exit_by_rules
 from .schema import (
@@ -39,7 +39,7 @@ from .schema import (
     Reason,
     RunStatus,
 )
-from .sizing import size_signals, size_targets
+from .sizing import size_signals, size_targets, skip_signals
 
 OK, GROW_TAPE, GROW_QUEUES = (int(status) for status in RunStatus)
 R_BANKRUPT, O_BANKRUPTCY = int(Reason.BANKRUPT), int(Origin.BANKRUPTCY)
@@ -57,6 +57,7 @@ def decisions_of(t, market, intents, book):
     if event & EVENT_TARGET:
         new += intents.weights.shape[1]
     if event & EVENT_SIGNAL:
+        skip_signals(t, intents, s)
         i = s.signal
         while i < intents.signals.shape[0] and intents.signals[i].bar <= t:
             i += 1
@@ -156,7 +157,7 @@ def fill_at_open(t, market, intents, params, book, tape):
         count_phase_orders(book, tape)
 
 
-@routine
+@rare
 def fill_at_close(t, market, intents, params, book, tape):
     """4.1, 4.2."""
     if params.allow_short:
@@ -166,7 +167,7 @@ def fill_at_close(t, market, intents, params, book, tape):
     count_phase_orders(book, tape)
 
 
-@routine
+@rare
 def liquidate_bankrupt(t, market, params, book, tape):
     """4.5: equity is gone: everything closed at marks with costs, no cap; nothing is decided ever after."""
     s = book.state[0]
@@ -310,15 +311,15 @@ def walk(start, stop, market, intents, params, book, tape, strategy):
     t = start
     while t < stop:
         event = min(stop, next_event(t, intents, book))
-        if event > t:
-            if is_idle(params, book):
-                record_idle(t, event, params, book, tape)
-                t = event
-                continue
-            if is_quiet(params, book):
-                t = walk_quiet(t, event, market, params, book, tape)
-                if t == stop:
-                    break
+        if is_idle(params, book) and (event > t or moves_no_idle(intents.events[t])):
+            event = max(event, t + 1)
+            record_idle(t, event, params, book, tape)
+            t = event
+            continue
+        if event > t and is_quiet(params, book):
+            t = walk_quiet(t, event, market, params, book, tape)
+            if t == stop:
+                break
         s.status = lack_of_room(t, market, intents, params, book, tape)
         if s.status != OK:
             return t

@@ -1,6 +1,6 @@
 """Valuation, water marks, streaming statistics and the equity row (clauses 4.3, 4.4, 4.8)."""
 
-from .jit import leaf, phase, routine
+from .jit import leaf, phase, rare, routine
 from .levels import set_levels
 from .schema import TRAILING_STOP
 
@@ -72,7 +72,7 @@ def revalue(t, market, book):
     s.gross = gross
 
 
-@routine
+@rare
 def raise_trailing_orders(t, market, params, book, tape):
     """Water marks of live trailing orders, for the next bar."""
     s = book.state[0]

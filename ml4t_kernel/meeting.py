@@ -3,7 +3,7 @@
 from math import inf
 
 from .fills import at_price, draft_met_order, fill_at_turn, limit_of, pull_trigger
-from .jit import leaf, routine
+from .jit import leaf, rare, routine
 from .levels import TAKE_PROFIT, trail_proven
 from .orders import act_level, acts_as_limit, acts_upward
 from .prices import meets_limit, reaches
@@ -122,7 +122,7 @@ def nearest_awaited(t, a, assumed, market, params, book, tape):
     return best
 
 
-@routine
+@rare
 def meet_awaited(t, a, market, intents, params, book, tape):
     """What the walk could not decide: adverse levels when they are assumed, then those that the close proves (3.2)."""
     for assumed in (True, False):
@@ -152,7 +152,7 @@ def prove_trailing_rule(t, a, market, intents, params, book, tape):
             note_ambiguous(t, a, TRAIL, book, tape)
 
 
-@routine
+@rare
 def prove_trailing_orders(t, a, market, intents, params, book, tape):
     s = book.state[0]
     p = book.positions[a]

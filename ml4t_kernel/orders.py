@@ -7,7 +7,7 @@ none of its orders can act, so a resting order that cannot fire costs nothing.
 
 from math import inf
 
-from .jit import leaf, phase, routine
+from .jit import leaf, phase, rare, routine
 from .schema import (
     AT_CLOSE,
     AT_OPEN,
@@ -348,7 +348,7 @@ def cancel_chain(a, reason, t, book, tape):
             end_order(k, CANCELLED, reason, t, book, tape)
 
 
-@routine
+@rare
 def withdraw_children(d, book, tape):
     """Children not yet born never will be."""
     s = book.state[0]
@@ -383,7 +383,7 @@ def start_clock(first, d, market):
         d.expiry = expiry_bar(first, d, market.session_end[first])
 
 
-@routine
+@rare
 def activate(t, market, book, tape):
     """1.7: orders decided at t - 1 are live; all but market orders join their chains now."""
     s = book.state[0]
@@ -400,7 +400,7 @@ def activate(t, market, book, tape):
     s.special = 0
 
 
-@routine
+@rare
 def expire_chain(a, t, book, tape):
     """1.6: orders whose last bar has passed."""
     i = book.queues[a].head
@@ -412,7 +412,7 @@ def expire_chain(a, t, book, tape):
             end_order(d.order, EXPIRED, R_EXPIRED, t, book, tape)
 
 
-@routine
+@rare
 def expire_phase(at_close, t, market, book, tape):
     """Rests of IOC and at-the-open orders after the open, of at-the-close orders at 4.2."""
     s = book.state[0]
@@ -430,7 +430,7 @@ def expire_phase(at_close, t, market, book, tape):
                 end_order(d.order, EXPIRED, R_EXPIRED, t, book, tape)
 
 
-@routine
+@rare
 def count_phase_orders(book, tape):
     """How many live orders act at one phase only."""
     s = book.state[0]

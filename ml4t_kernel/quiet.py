@@ -9,7 +9,7 @@ from math import inf
 from .jit import leaf, phase
 from .levels import set_levels
 from .prices import pass_edge, reach_edge
-from .schema import BLOCK
+from .schema import BLOCK, EVENT_SIGNAL
 
 
 @phase
@@ -26,6 +26,12 @@ def is_idle(params, book):
     """Flat and nothing pending: without an event equity stands still."""
     s = book.state[0]
     return s.held + s.waiting + s.asleep == 0 and s.orders == s.fresh and params.has_strategy == 0
+
+
+@leaf
+def moves_no_idle(event):
+    """Signals that only exit do nothing to an account without positions and orders."""
+    return event == EVENT_SIGNAL
 
 
 @phase

@@ -1,7 +1,7 @@
 """What a bar says of an order's level: reached or not, certain or not; the bars that do not tell which came first
 (3)."""
 
-from .jit import leaf, routine
+from .jit import leaf, rare
 from .orders import act_level, acts_as_limit, acts_as_market, acts_upward
 from .prices import meets_limit, reaches
 from .schema import IOC, Ambiguity
@@ -62,7 +62,7 @@ def awaits_proof(t, side, d, p):
     return False
 
 
-@routine
+@rare
 def note_ambiguous(t, a, kind, book, tape):
     """One row per bar, asset and kind."""
     s = book.state[0]

@@ -1,7 +1,7 @@
 """Position rules become orders: the birth of a rule order, at the open, inside the bar and at the close (5.1, 5.2)."""
 
 from .fills import at_price, budgeted, draft_met_order, fill_at_turn, fill_once, look_up, pull_trigger
-from .jit import leaf, phase, routine
+from .jit import leaf, phase, rare, routine
 from .levels import TAKE_PROFIT, goal_hit, set_levels, stop_hit
 from .orders import (
     CANCELLED,
@@ -201,7 +201,7 @@ def serve_passed_levels(t, a, price, market, intents, params, book, tape):
         rule_at_price(t, a, price, market, intents, params, book, tape)
 
 
-@routine
+@rare
 def decide_time_exits(t, book, tape):
     """4.5: a position held for its number of bars leaves by a market order at the next open; by asset."""
     s = book.state[0]

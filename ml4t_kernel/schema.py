@@ -139,6 +139,7 @@ class RunStatus(IntEnum):
 
 # Bits of Intents.events: what happens on a bar besides prices.
 EVENT_ACTION, EVENT_TARGET, EVENT_SIGNAL, EVENT_ORDER, EVENT_STALE = 1, 2, 4, 8, 16
+EVENT_ENTRY = 32  # besides EVENT_SIGNAL: some signal of the bar enters
 # Bits of SIGNAL.bits
 ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
 # Bits of FILL.bits

@@ -2,7 +2,7 @@
 
 from math import inf, nan
 
-from .jit import leaf, phase, routine
+from .jit import leaf, phase, rare, routine
 from .orders import CANCELLED, R_REPLACED, REJECTED, REPLACED, count_end, end_order, is_open, new_detail, write_order
 from .prices import RESIDUE, floor_to_lot
 from .schema import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, MARKET, ActionKind, Origin, Reason, SizeType
@@ -21,7 +21,7 @@ IN_BATCH, AGAINST = 1, 2  # ORDER.batch: part of a batch; the latter trades agai
 # Prices and refusals -------------------------------------------------------------------------------------------------
 
 
-@routine
+@rare
 def last_close(t, a, market):
     """Last close of the asset at or before t in today's shares; NaN if it never had a bar."""
     b = t
@@ -69,7 +69,7 @@ def is_reduction(quantity, held):
     return quantity * held < 0.0 and abs(quantity) <= abs(held) * (1.0 + RESIDUE)
 
 
-@routine
+@rare
 def has_gone_stale(t, a, market):
     """Has the asset had no bar since it was last closed as stale? (4.5)"""
     since = -1
@@ -317,6 +317,13 @@ def follow_signal(t, g, market, intents, params, book, tape):
         submit_signal_exit(t, a, market, intents, params, book, tape)
     if enter_long or enter_short:
         enter(t, a, 1.0 if enter_long else -1.0, g, market, intents, params, book, tape)
+
+
+@phase
+def skip_signals(t, intents, s):
+    """Move the cursor past the signals of bars before t, which an idle account did not look at."""
+    while s.signal < intents.signals.shape[0] and intents.signals[s.signal].bar < t:
+        s.signal += 1
 
 
 @routine

@@ -1,6 +1,6 @@
 """Small in-place sorts over int32 rows: few, nearly sorted (insertion), or many (heap)."""
 
-from .jit import leaf, routine
+from .jit import leaf, rare
 
 
 @leaf
@@ -10,7 +10,7 @@ def comes_before(rows, keys, i, j):
     return rows[i] < rows[j]
 
 
-@routine
+@rare
 def sort_rows(rows, count):
     """Ascending, in place."""
     start = count // 2
@@ -32,7 +32,7 @@ def sort_rows(rows, count):
             root = child
 
 
-@routine
+@rare
 def sort_rows_by_key(rows, keys, count):
     """Ascending by keys[i], then by row; both arrays are permuted in place."""
     start = count // 2

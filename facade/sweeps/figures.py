@@ -1,0 +1,387 @@
+"""Figures of a sweep: a metric over two parameters, and a line a configuration. Plotly is imported when one is made.
+
+Axes are categories in the order of their values, evenly spaced whatever the values are. A numeric parameter with many
+values (drawn at random) is cut into intervals of equal width, in the logarithm when they span two decades.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from facade.sweeps.columns import ROW, column_types
+from facade.sweeps.ranking import FRACTIONS, column_of, ranked
+from facade.sweeps.telling import plural
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from facade.sweeps.result import SweepResult
+
+AGGREGATES = ("median", "mean", "max", "min", "count")
+SIGNED = ("total_return", "cagr", "sharpe", "sortino", "calmar", "avg_trade_pnl", "realised_pnl", "unrealised_pnl")
+"""Metrics whose zero means something: their colours diverge from it."""
+GAP = "#D9D9D9"
+MOST_TEXTS = 200  # cells that get their value written into them
+LONGEST_LABEL = 24
+NONE = "None"
+LETTERS = {1e12: "T", 1e9: "B", 1e6: "M"}
+LINES = [[0.0, "#B2182B"], [0.5, "#BDBDBD"], [1.0, "#2166AC"]]
+"""Diverging colours of lines, which have to be seen on white also at zero."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The categories of a parameter. codes: (n,) int of each row; labels: texts in order; binned: of intervals."""
+
+    name: str
+    codes: np.ndarray
+    labels: list[str]
+    binned: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} ({len(self.labels)} intervals)" if self.binned else self.name
+
+
+def heatmap(
+    result: SweepResult,
+    x: str,
+    y: str,
+    metric: str = "sharpe",
+    *,
+    aggregate: str = "median",
+    bins: int = 20,
+    title: str | None = None,
+    height: int = 560,
+) -> Figure:
+    """A metric over two parameters. A grey cell has no configuration, or none with a number.
+
+    Parameters
+    ----------
+    x, y : str
+        Parameters of the grid.
+    metric : str
+        One of `SweepResult.columns`.
+    aggregate : str
+        What a cell shows of its rows, which differ in the other parameters: "median", "mean", "max", "min" or
+        "count". The best of many cells is no plateau: the median tells more of the parameters than the maximum.
+    bins : int
+        A numeric parameter with more than three times as many values is cut into so many intervals.
+    title : str, optional
+        Above the figure; by default what is shown and what was aggregated over.
+    height : int
+        Pixels.
+
+    Raises
+    ------
+    ValueError
+        Unknown parameter, metric or aggregate; an empty result.
+    ImportError
+        Without plotly, which comes with the extra `ml4t-kernel[viz]`.
+    """
+    if aggregate not in AGGREGATES:
+        raise ValueError(f"aggregate={aggregate!r} is not allowed; it is one of {', '.join(AGGREGATES)}")
+    go = _plotly()
+    _check_parameters(result, (x, y))
+    if x == y:
+        raise ValueError(f"x and y are both {x!r}; give two parameters")
+    column = column_of(result.facts, metric)
+    table = result.scan().select(x, y, pl.col(column).cast(pl.Float64)).collect()
+    if not table.height:
+        raise ValueError("the result has no rows to draw")
+    across, up = (_scale(table[name], bins) for name in (x, y))
+    values = _cells(across, up, table[column].to_numpy(), aggregate)
+    shown = "" if aggregate == "count" else metric
+    figure = go.Figure(go.Heatmap(**_heat(across, up, values, shown, aggregate)))
+    others = [name for name in result.parameters if name not in (x, y)]
+    deep = table.height > int(np.isfinite(_cells(across, up, np.zeros(table.height), "count")).sum())
+    _lay_out_heatmap(figure, across, up, title or _heat_title(metric, aggregate, others, deep, result.trials), height)
+    return figure
+
+
+def parallel_coordinates(
+    result: SweepResult,
+    metric: str = "sharpe",
+    *,
+    columns: list[str] | None = None,
+    limit: int = 500,
+    title: str | None = None,
+    height: int = 520,
+) -> Figure:
+    """A line a configuration through its parameters, coloured by the metric, which is the last axis.
+
+    columns: parameters and result columns to show; every parameter by default, those without a choice left out. limit:
+    lines drawn at most; of more rows, evenly many of each rank, the best and the worst among them, and the title says
+    so. Rows without a number for the metric are left out, infinite values drawn at the end of the axis.
+
+    Raises
+    ------
+    ValueError
+        Unknown column or metric; no row with a number.
+    ImportError
+        Without plotly, which comes with the extra `ml4t-kernel[viz]`.
+    """
+    if limit < 2:
+        raise ValueError(f"limit={limit!r} is not allowed; it must be at least 2")
+    go = _plotly()
+    column = column_of(result.facts, metric)
+    rows = ranked(result.scan(), column, True, len(result))
+    if not rows.height:
+        raise ValueError(f"no row has a number for metric={metric!r} ({len(result):,} rows)")
+    names = _chosen(result, rows, columns)
+    drawn = rows
+    if rows.height > limit:
+        drawn = rows[np.unique(np.linspace(0, rows.height - 1, limit).round().astype(np.int64))]
+    drawn = drawn.reverse()  # the best lines last, on top of the others
+    whole = rows.sort(ROW)
+    values = _clipped(drawn[column].cast(pl.Float64).to_numpy())
+    dimensions = [_dimension(label, drawn[name], whole[name]) for label, name in names]
+    dimensions.append({"label": metric, "values": values, **_tick_format(metric)})
+    line = {"color": values, "showscale": True, "colorbar": {**_tick_format(metric)}, **_colours(metric, values)}
+    if metric in SIGNED:
+        line["colorscale"] = LINES
+    figure = go.Figure(go.Parcoords(line=line, dimensions=dimensions, labelangle=-12, labelside="top"))
+    some = f"{drawn.height:,} of " if drawn.height < rows.height else ""
+    text = f"{metric}: {some}{plural(rows.height, 'row')}{', evenly by rank' if some else ''}"
+    _lay_out_lines(figure, title or f"{text}; {plural(result.trials, 'trial')}", dimensions[0], height)
+    return figure
+
+
+def _lay_out_lines(figure: Figure, title: str, first: dict[str, Any], height: int) -> None:
+    """Labels of the first axis stand left of it: the margin has room for the longest."""
+    longest = max((len(text) for text in first.get("ticktext", ())), default=0)
+    figure.update_layout(
+        title={"text": title, "x": 0.01, "xanchor": "left", "y": 0.97, "yanchor": "top"},
+        height=height,
+        template="plotly_white",
+        margin={"l": max(90, 30 + 6 * longest), "r": 60, "t": 130, "b": 40},
+    )
+
+
+def _plotly() -> ModuleType:
+    try:
+        from plotly import graph_objects
+    except ImportError as error:
+        raise ImportError("figures need plotly: pip install 'ml4t-kernel[viz]'") from error
+    return graph_objects
+
+
+def _check_parameters(result: SweepResult, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in result.parameters:
+            raise ValueError(
+                f"{name!r} is not a parameter of the sweep ({', '.join(result.parameters) or 'it has none'})"
+            )
+
+
+# Scales --------------------------------------------------------------------------------------------------------------
+
+
+def _scale(values: pl.Series, bins: int, whole: pl.Series | None = None) -> Scale:
+    """Categories of a parameter: numbers ascending, texts as they first appear in `whole`, None first."""
+    numeric = values.dtype.is_numeric()
+    if numeric and values.n_unique() > 3 * bins:
+        return _binned(values, bins)
+    known = (values if whole is None else whole).drop_nulls().unique(maintain_order=True)
+    known = known.sort() if numeric or values.dtype == pl.Boolean else known
+    texts = _distinct_texts([_number_text(value) if numeric else _short(str(value)) for value in known.to_list()])
+    has_none = values.null_count() > 0
+    index = pl.DataFrame({"value": known, "code": np.arange(len(known)) + has_none})
+    codes = values.alias("value").to_frame().join(index, on="value", how="left", maintain_order="left")["code"]
+    return Scale(values.name, codes.fill_null(0).to_numpy(), ([NONE] if has_none else []) + texts, False)
+
+
+def _binned(values: pl.Series, bins: int) -> Scale:
+    """Intervals of equal width, or of equal ratio when all values are positive and span two decades."""
+    numbers = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    none = np.isnan(numbers)
+    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
+    even = low <= 0 or high / low < 100
+    edges = np.linspace(low, high, bins + 1) if even else np.geomspace(low, high, bins + 1)
+    codes = np.clip(np.searchsorted(edges, np.where(none, low, numbers), side="right") - 1, 0, bins - 1)
+    texts = [f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges)]
+    if none.any():
+        codes = np.where(none, 0, codes + 1)
+    return Scale(values.name, codes, ([NONE] if none.any() else []) + _distinct_texts(texts), True)
+
+
+def _number_text(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
+
+
+def _distinct_texts(texts: list[str]) -> list[str]:
+    """The same texts; those that are no longer distinct are numbered."""
+    seen: dict[str, int] = {}
+    found = []
+    for text in texts:
+        seen[text] = seen.get(text, 0) + 1
+        found.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
+    return found
+
+
+# Heatmap -------------------------------------------------------------------------------------------------------------
+
+
+def _cells(across: Scale, up: Scale, values: np.ndarray, aggregate: str) -> np.ndarray:
+    """(Y, X) of the rows of each cell that have a number; NaN where there is none."""
+    columns = len(across.labels)
+    frame = pl.DataFrame({"cell": up.codes.astype(np.int64) * columns + across.codes, "value": values})
+    grouped = frame.filter(pl.col("value").is_not_nan()).group_by("cell")
+    found = grouped.agg(getattr(pl.col("value"), aggregate)())
+    cells = np.full(len(up.labels) * columns, np.nan)
+    cells[found["cell"].to_numpy()] = found["value"].cast(pl.Float64).to_numpy()
+    return cells.reshape(len(up.labels), columns)
+
+
+def _heat(across: Scale, up: Scale, values: np.ndarray, metric: str, aggregate: str) -> dict[str, Any]:
+    name = metric or "configurations"
+    texts = [[_value_text(metric, value) for value in line] for line in values]
+    trace: dict[str, Any] = {
+        "x": across.labels,
+        "y": up.labels,
+        "z": _clipped(values),
+        "customdata": texts,
+        "hoverongaps": False,
+        "hovertemplate": f"{across.name}: %{{x}}<br>{up.name}: %{{y}}<br>{name}: %{{customdata}}<extra></extra>",
+        "xgap": 1,
+        "ygap": 1,
+        "colorbar": {
+            "title": {"text": name if aggregate == "count" else f"{aggregate}<br>{name}"},
+            **_tick_format(metric),
+        },
+    }
+    colours = _colours(metric, values)
+    trace |= {"colorscale": colours["colorscale"], "zmin": colours["cmin"], "zmax": colours["cmax"]}
+    if values.size <= MOST_TEXTS and len(across.labels) <= 16:
+        trace |= {"text": texts, "texttemplate": "%{text}", "textfont": {"size": 11}}
+    return trace
+
+
+def _heat_title(metric: str, aggregate: str, others: list[str], deep: bool, trials: int) -> str:
+    if aggregate == "count":
+        return f"configurations a cell; {plural(trials, 'trial')}"
+    over = f" over {', '.join(others)}" if others else " of the rows of a cell"
+    return f"{aggregate + ' ' if deep else ''}{metric}{over if deep else ''}; {plural(trials, 'trial')}"
+
+
+def _lay_out_heatmap(figure: Figure, across: Scale, up: Scale, title: str, height: int) -> None:
+    figure.update_layout(
+        title={"text": title, "x": 0.01, "xanchor": "left", "y": 0.97, "yanchor": "top"},
+        height=height,
+        template="plotly_white",
+        plot_bgcolor=GAP,
+        margin={"l": 90, "r": 30, "t": 70, "b": 80},
+    )
+    for update, scale in ((figure.update_xaxes, across), (figure.update_yaxes, up)):
+        update(
+            title_text=scale.title,
+            type="category",
+            categoryorder="array",
+            categoryarray=scale.labels,
+            showgrid=False,
+            automargin=True,
+        )
+
+
+def _value_text(metric: str, value: float) -> str:
+    if math.isnan(value):
+        return ""
+    if metric in FRACTIONS:
+        return f"{value:.1%}"
+    if math.isfinite(value) and abs(value) >= 10_000:
+        size = next((size for size in LETTERS if abs(value) >= size), 1.0)
+        return f"{value / size:,.3g}{LETTERS.get(size, '')}" if size > 1 else f"{value:,.0f}"
+    counted = not metric or column_types()[metric].kind in "ib"
+    return f"{value:.2f}" if not counted else f"{value:.0f}" if value == int(value) else f"{value:.1f}"
+
+
+# Colours -------------------------------------------------------------------------------------------------------------
+
+
+def _clipped(values: np.ndarray) -> np.ndarray:
+    """Infinite values as the largest and smallest finite ones."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    return np.clip(values, low, high)
+
+
+def _colours(metric: str, values: np.ndarray) -> dict[str, Any]:
+    """Diverging and symmetric about zero where zero means something, else from dark to light."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    if metric in SIGNED:
+        far = max(abs(low), abs(high)) or 1.0
+        return {"colorscale": "RdBu", "cmin": -far, "cmax": far}
+    if low == high:
+        high = low + (abs(low) or 1.0)
+    return {"colorscale": "Viridis", "cmin": low, "cmax": high}
+
+
+def _tick_format(metric: str) -> dict[str, Any]:
+    return {"tickformat": ".0%"} if metric in FRACTIONS else {}
+
+
+# Parallel coordinates ------------------------------------------------------------------------------------------------
+
+
+def _chosen(result: SweepResult, rows: pl.DataFrame, columns: list[str] | None) -> list[tuple[str, str]]:
+    """(label, column of the table) of every axis but the last."""
+    if columns is None:
+        return [(name, name) for name in result.parameters if rows[name].n_unique() > 1]
+    chosen = []
+    for name in columns:
+        if name not in result.parameters and (name not in result.columns or name == "reason"):
+            known = ", ".join((*result.parameters, *result.columns))
+            raise ValueError(f"columns: {name!r} is neither a parameter nor a number of the table ({known})")
+        chosen.append((name, name if name in result.parameters else result.facts.names[name]))
+    return chosen
+
+
+def _dimension(label: str, values: pl.Series, whole: pl.Series) -> dict[str, Any]:
+    """An axis: numbers on a line (None below them), anything else by category, in the order of `whole`."""
+    if values.dtype.is_numeric():
+        numbers = _clipped(values.cast(pl.Float64).fill_null(np.nan).to_numpy())
+        if not np.isnan(numbers).any():
+            return {"label": label, "values": numbers, **_few_ticks(numbers)}
+        if not np.isnan(numbers).all():
+            return {"label": label, **_with_none(numbers)}
+    scale = _scale(values, values.len(), whole)
+    return {
+        "label": label,
+        "values": scale.codes,
+        "tickvals": list(range(len(scale.labels))),
+        "ticktext": scale.labels,
+        "range": [-0.2, len(scale.labels) - 0.8],
+    }
+
+
+def _few_ticks(numbers: np.ndarray) -> dict[str, Any]:
+    """The values themselves where they are few and far enough apart to be read."""
+    ticks = np.unique(numbers)
+    if len(ticks) > 12 or (len(ticks) > 1 and np.diff(ticks).min() < (ticks[-1] - ticks[0]) / 24):
+        return {}
+    return {"tickvals": ticks.tolist(), "ticktext": [f"{tick:.6g}" for tick in ticks]}
+
+
+def _with_none(numbers: np.ndarray) -> dict[str, Any]:
+    known = numbers[~np.isnan(numbers)]
+    low, high = float(known.min()), float(known.max())
+    below = low - ((high - low) or abs(low) or 1.0) * 0.15
+    ticks = np.unique(known) if len(np.unique(known)) <= 12 else np.linspace(low, high, 5)
+    return {
+        "values": np.where(np.isnan(numbers), below, numbers),
+        "tickvals": [below, *ticks.tolist()],
+        "ticktext": [NONE, *(f"{tick:.4g}" for tick in ticks)],
+        "range": [below, high],
+    }

@@ -1,0 +1,221 @@
+"""`sweep`: one strategy, or several, over many configurations of the account."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from os import PathLike
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facade.backtest import _as_config, _as_panel, _refuse_engine_arguments
+from facade.config import Config
+from facade.errors import BacktestWarning, ConfigError, Interrupted
+from facade.frames import did_you_mean
+from facade.sweeps.drill import row_runner
+from facade.sweeps.grid import Grid, read_grid
+from facade.sweeps.notes import Notes
+from facade.sweeps.plan import Plan, make_plan
+from facade.sweeps.pool import Outcome, run_plan
+from facade.sweeps.publish import Place, place_of
+from facade.sweeps.result import SweepResult
+from facade.sweeps.store import Rows, columns_of
+from facade.sweeps.variants import Variants
+
+KEPT = ("metrics", "equity", "trades")
+STORE_SECONDS, STORE_BYTES = 0.25, 1 << 24
+"""Finished chunks are put together for that long, or until they are so large, before they are stored."""
+
+
+def sweep(
+    prices: Any,
+    strategy: Any,
+    config: Config | Mapping[str, Any] | None = None,
+    grid: Any = None,
+    *,
+    keep: str = "metrics",
+    n_jobs: int | None = None,
+    progress: bool = True,
+    seed: int | None = None,
+    constraint: Callable[[dict[str, Any]], bool] | pl.Expr | None = None,
+    executor: Any = None,
+    checkpoint: str | PathLike[str] | None = None,
+    actions: Any = None,
+    align: str | None = None,
+    **loading: Any,
+) -> SweepResult:
+    """Run a strategy under every configuration of a grid; each row is, to the bit, what `run_backtest` gives for it.
+
+    Parameters
+    ----------
+    prices
+        As of `run_backtest`: a `Panel`, or whatever `load_panel` takes. Loaded once.
+    strategy
+        `TargetWeights`, `TargetShares`, `Signals` or `Orders`; a function that returns one, called once for each
+        combination of its arguments (`panel` is the whole panel, the others are names of the grid); or a dict name ->
+        either of these, all of which are run.
+    config
+        What the grid does not vary; `Config()` when not given. A mapping of fields is accepted.
+    grid
+        A dict name -> list of values, of which every combination is run (the last name varies fastest); a list of
+        dicts or a Polars frame, one row a configuration; or a sample: `facade.sweeps.samplers.random`,
+        `latin_hypercube` or `sobol` of a space. Names: fields of `Config`, arguments of the strategy function,
+        "strategy" (names of the dict), "symbols" (lists of symbols) and "window" (pairs of first and last date, None
+        for open).
+    keep
+        What is kept of each row besides its metrics: "metrics" (nothing), "equity" (the equity at the end of every
+        bar) or "trades" (the closed trades). Any row can be run again in full with `drill`.
+    n_jobs
+        Threads; None: one for each CPU this process may use. With an executor: chunks at a time, None: as many as it
+        has workers.
+    progress
+        Show a progress bar.
+    seed
+        For a sample without a seed of its own.
+    constraint
+        Combinations to leave out before anything runs: a function of a row as a dict that says whether it stays, or a
+        Polars expression.
+    executor
+        Where chunks run instead of in threads: any `concurrent.futures.Executor`, or a Dask client. Prices are
+        published once a worker, and chunks of lost Dask workers run again; `facade.sweeps.publish` says when it pays.
+    checkpoint
+        A directory for finished rows. The same sweep started again with it runs only what is missing.
+    actions, align, **loading
+        As of `run_backtest`.
+
+    Returns
+    -------
+    SweepResult
+        `table` has a row for each configuration, in the order of the grid: its number, its values, the metrics, and
+        for rows that need a second look a reason. On Ctrl-C it holds what is done, `interrupted` is True, and a
+        `BacktestWarning` says how to go on.
+
+    Raises
+    ------
+    ConfigError, DataError
+        Before anything runs, naming row, column, value and what is allowed.
+    StrategyError
+        As `run_backtest`, for the first row whose strategy cannot be encoded. Accounts never raise: a bankrupt one, or
+        one that has every order refused, is a row that says so. An error that comes after the first row was run
+        carries the finished rows as `result`, also when it says that workers were lost.
+
+    Examples
+    --------
+    >>> from facade import Signals, datasets, load_panel, sweep
+    >>> panel = load_panel(datasets.wiki_stocks(), datasets.wiki_actions(), symbols=["AAPL", "IBM"])
+    >>> def crossing(panel, fast, slow):
+    ...     close = pl.DataFrame(panel.adjusted("close"))
+    ...     above = close.select(pl.all().rolling_mean(fast) > pl.all().rolling_mean(slow)).fill_null(False).to_numpy()
+    ...     return Signals.from_arrays(entries=above, exits=~above, size=0.3)
+    >>> grid = {"fast": [10, 20], "slow": [50, 100], "stop_loss": [None, 0.05]}
+    >>> result = sweep(panel, crossing, {"commission_rate": 0.0005}, grid, progress=False)
+    >>> result.table.select("row", "fast", "slow", "stop_loss", "num_trades").head(3).rows()
+    [(0, 10, 50, None, 79), (1, 10, 50, 0.05, 132), (2, 10, 100, None, 53)]
+    """
+    _check_arguments(strategy, keep, loading)
+    config, variants = _as_config(config), Variants(strategy)
+    with closing(place_of(executor, n_jobs)) as place:
+        read = read_grid(
+            grid, config, parameters=variants.parameters, variants=variants.names, constraint=constraint, seed=seed
+        )
+        panel = _as_panel(prices, actions, config, _with_spreads(read, loading))
+        notes = Notes()
+        with notes.gathering():
+            plan = make_plan(panel, strategy, config, read, align)
+        with Rows.open(read, plan.digest, keep, panel.shape[0], checkpoint) as rows:
+            return _run(plan, rows, place, notes, progress, checkpoint)
+
+
+def _check_arguments(strategy: Any, keep: str, loading: dict[str, Any]) -> None:
+    _refuse_engine_arguments(strategy, loading.pop("signals", None), loading.pop("context", None))
+    if keep not in KEPT:
+        near = did_you_mean(str(keep), KEPT)
+        raise ConfigError(f"keep={keep!r}: allowed are {', '.join(map(repr, KEPT))}{near}")
+
+
+def _with_spreads(grid: Grid, loading: dict[str, Any]) -> dict[str, Any]:
+    """Loading arguments that bring the columns with them that the grid names as spreads."""
+    column = grid.column("spread")
+    extras = loading.get("extras", ())
+    named = [value for value in (column.values if column else ()) if isinstance(value, str) and value not in extras]
+    return {**loading, "extras": (*extras, *named)} if named else loading
+
+
+class _Recorder:
+    """Puts finished chunks together, and their metrics into the rows: many at once is cheaper."""
+
+    def __init__(self, plan: Plan, rows: Rows) -> None:
+        self._plan, self._rows = plan, rows
+        self._waiting: list[tuple[np.ndarray, Outcome]] = []
+        self._stored, self._bytes = perf_counter(), 0
+        self.count = self.refused = self.bankrupt = 0
+
+    def take(self, rows: np.ndarray, outcome: Outcome) -> None:
+        """A chunk came back."""
+        self._waiting.append((rows, outcome))
+        self._bytes += outcome.state.nbytes + sum(one.nbytes for one in outcome.kept or ())
+        if perf_counter() - self._stored > STORE_SECONDS or self._bytes > STORE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what waits."""
+        waiting, self._waiting = self._waiting, []
+        self._stored, self._bytes = perf_counter(), 0
+        if not waiting:
+            return
+        rows = np.concatenate([rows for rows, _ in waiting])
+        state = np.concatenate([outcome.state for _, outcome in waiting])
+        kept = [one for _, outcome in waiting for one in outcome.kept or ()]
+        columns = columns_of(state, self._plan.initial_cash(rows), self._plan.periods_per_year(rows))
+        self._rows.add(rows, columns, kept if self._rows.keep != "metrics" else None)
+        self.count += len(rows)
+        self.refused += int(np.count_nonzero(columns["num_rejected_orders"] + columns["num_cut_orders"]))
+        self.bankrupt += int(np.count_nonzero(columns["bankrupt"]))
+
+    def warn(self, stacklevel: int) -> None:
+        """One warning for all rows, where `stacklevel` calls up the user stands."""
+        counts = ((self.refused, "had orders refused or cut"), (self.bankrupt, "went bankrupt"))
+        found = [f"{count:,} {what}" for count, what in counts if count]
+        if found:
+            text = f"of {self.count:,} rows {' and '.join(found)}; see refused_*, bankrupt and reason in the table"
+            warnings.warn(text, BacktestWarning, stacklevel=stacklevel)
+
+
+def _run(plan: Plan, rows: Rows, place: Place, notes: Notes, progress: bool, checkpoint: Any) -> SweepResult:
+    """Run what is missing, store it, and say at the end what a reader should know."""
+    recorder, interrupted = _Recorder(plan, rows), False
+    try:
+        with notes.gathering():
+            try:
+                run_plan(plan, ~rows.done, rows.keep, place, recorder.take, progress)
+            finally:
+                recorder.flush()
+    except Interrupted:
+        interrupted = True
+    except Exception as error:
+        _explain(error, plan, rows)
+        raise
+    rows.close()
+    notes.warn(stacklevel=4)
+    if interrupted:
+        way = "it can be taken up again with checkpoint=" if checkpoint is None else "the same call runs only those"
+        missing, total = len(rows.missing), len(rows.done)
+        message = f"interrupted: {missing:,} of {total:,} rows are missing; {way}"
+        warnings.warn(message, BacktestWarning, stacklevel=3)
+    recorder.warn(stacklevel=4)
+    return SweepResult(rows, plan, row_runner(plan), interrupted=interrupted)
+
+
+def _explain(error: Exception, plan: Plan, rows: Rows) -> None:
+    """Give an error that stops a sweep half-way the rows that are done."""
+    with suppress(OSError):  # a full disk, of which `error` tells
+        rows.close()
+    if rows.count:
+        vars(error)["result"] = SweepResult(rows, plan, row_runner(plan), interrupted=True)
+        error.add_note(
+            f"{rows.count:,} of {len(rows.done):,} rows of the sweep are done: see .result of this exception"
+        )

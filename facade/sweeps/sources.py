@@ -1,0 +1,225 @@
+"""Where the table of a sweep and what was kept of its rows come from: a sweep just run, or several put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+import polars as pl
+
+from facade.decode import Run, decode_trades
+from facade.errors import DataError
+from facade.result import Result, versions
+from facade.sweeps.columns import ROW
+from facade.sweeps.facts import Sharpes, SweepFacts
+from facade.sweeps.labels import labels_of
+
+if TYPE_CHECKING:
+    from facade.sweeps.grid import Grid
+    from facade.sweeps.plan import Plan
+    from facade.sweeps.store import Rows
+
+RunRow = Callable[[int, dict[str, Any]], Result]
+"""Runs a row by itself, with some fields of its configuration changed."""
+
+
+class Source(Protocol):
+    """What a SweepResult reads."""
+
+    @property
+    def facts(self) -> SweepFacts: ...
+    @property
+    def grid(self) -> Grid | None:
+        """All configurations; None where they are not known."""
+
+    @property
+    def can_run(self) -> bool:
+        """Whether `run` has prices and strategy."""
+
+    def scan(self) -> pl.LazyFrame:
+        """The table, sorted by row."""
+
+    def curves(self, rows: np.ndarray) -> np.ndarray:
+        """(n, T) equity of these rows, NaN after a row's last bar."""
+
+    def clocks(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) int: a number for the bars of each row; rows of one number have the same bars."""
+
+    def clock(self, row: int) -> pl.Series:
+        """Timestamps of the bars of a row."""
+
+    def trades(self, row: int) -> pl.DataFrame:
+        """Closed trades of a row, as `Result.trades`."""
+
+    def run(self, row: int, changes: dict[str, Any]) -> Result:
+        """The row, run by itself."""
+
+
+class LiveSource:
+    """A sweep that was run by this process, or taken up from its checkpoint."""
+
+    def __init__(self, rows: Rows, plan: Plan, run_row: RunRow | None, interrupted: bool) -> None:
+        self._rows, self._plan, self._run_row, self._interrupted = rows, plan, run_row, interrupted
+        self._clocks: dict[int, pl.Series] = {}
+        self.grid: Grid | None = plan.grid
+        self.can_run = run_row is not None
+
+    @cached_property
+    def facts(self) -> SweepFacts:
+        """Gathered when first asked for: a digest of a large panel takes longer than a small sweep."""
+        rows, plan, grid = self._rows, self._plan, self._plan.grid
+        names = rows.names
+        known = rows.scan().select(names["sharpe"], names["periods_per_year"]).collect()
+        return SweepFacts(
+            parameters={column.name: column.kind for column in grid.columns},
+            names=names,
+            config=plan.config,
+            keep=rows.keep,
+            asked=grid.rows,
+            dropped=grid.dropped,
+            trials=rows.count,
+            sharpes=Sharpes.of(*(column.to_numpy() for column in known)),
+            interrupted=self._interrupted,
+            digests={**plan.digests, "sweep": plan.digest},
+            versions=versions(),
+            seed=grid.seed,
+        )
+
+    def scan(self) -> pl.LazyFrame:
+        """As stored."""
+        return self._rows.scan()
+
+    def curves(self, rows: np.ndarray) -> np.ndarray:
+        """As stored."""
+        curves = self._rows.curves
+        return curves if len(rows) == len(curves) else curves[rows]
+
+    def clocks(self, rows: np.ndarray) -> np.ndarray:
+        """By symbols and window, which are all that changes the bars."""
+        numbers = np.zeros(len(rows), dtype=np.int64)
+        for name in ("symbols", "window"):
+            column = self._plan.grid.column(name)
+            if column is not None:
+                numbers = numbers * len(column.values) + column.codes[rows]
+        return numbers
+
+    def clock(self, row: int) -> pl.Series:
+        """Of the row's panel."""
+        number = int(self.clocks(np.array([row]))[0])
+        if number not in self._clocks:
+            self._clocks[number] = self._plan.panel_of(row).timestamps
+        return self._clocks[number]
+
+    def trades(self, row: int) -> pl.DataFrame:
+        """Decoded with the names of the row's panel."""
+        return decode_kept_trades(self._plan.panel_of(row), self._rows.trades(row))
+
+    def run(self, row: int, changes: dict[str, Any]) -> Result:
+        """By what ran the sweep."""
+        if self._run_row is None:
+            raise DataError("this sweep cannot run a row again: it was made without prices and strategy")
+        return self._run_row(row, changes)
+
+
+def decode_kept_trades(panel: Any, trades: np.ndarray) -> pl.DataFrame:
+    """TRADE rows without the tape they come from, as `decode_trades` shows them; order ids are those of the run."""
+    orders = max((int(trades[name].max(initial=-1)) for name in ("entry_order", "exit_order")), default=-1) + 1
+    run = SimpleNamespace(panel=panel, tape=SimpleNamespace(trades=trades), state={"trades": len(trades)})
+    run.orders = range(orders)
+    return decode_trades(cast(Run, run))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A result among several: its source, and the numbers that its rows have there."""
+
+    source: Source
+    rows: np.ndarray
+    table: pl.LazyFrame
+
+
+class JoinedSource:
+    """Several results as one, rows renumbered from 0 in the order given."""
+
+    grid: Grid | None = None
+
+    def __init__(self, parts: Sequence[tuple[Source, pl.LazyFrame]]) -> None:
+        self._parts = [
+            _Part(source, table.select(ROW).collect().to_series().to_numpy(), table) for source, table in parts
+        ]
+        self._first = np.cumsum([0, *(len(part.rows) for part in self._parts)])
+        self.can_run = all(source.can_run for source, _ in parts)
+        self.facts = parts[0][0].facts
+        for number, (source, _) in enumerate(parts[1:], start=1):
+            _check_same(self.facts, source.facts, number)
+            self.facts = self.facts.joined(source.facts)
+
+    def scan(self) -> pl.LazyFrame:
+        """One table; a field of the configuration that a part did not vary has that part's value."""
+        names = dict(self.facts.parameters)
+        whole = pl.concat([_completed(part, names) for part in self._parts], how="diagonal_relaxed")
+        results = list(self.facts.names.values())
+        return whole.drop(ROW).select(*names, *results).with_row_index(ROW).cast({ROW: pl.Int64})
+
+    def _found(self, row: int) -> tuple[Source, int]:
+        part = int(np.searchsorted(self._first, row, side="right")) - 1
+        return self._parts[part].source, int(self._parts[part].rows[row - self._first[part]])
+
+    def curves(self, rows: np.ndarray) -> np.ndarray:
+        """Padded with NaN to the longest."""
+        curves = [self._one_curve(int(row)) for row in rows]
+        table = np.full((len(rows), max(map(len, curves), default=0)), np.nan)
+        for line, curve in zip(table, curves, strict=True):
+            line[: len(curve)] = curve
+        return table
+
+    def _one_curve(self, row: int) -> np.ndarray:
+        source, own = self._found(row)
+        return source.curves(np.array([own]))[0]
+
+    def clocks(self, rows: np.ndarray) -> np.ndarray:
+        """A range of numbers for each part."""
+        numbers = np.empty(len(rows), dtype=np.int64)
+        for at, row in enumerate(rows.tolist()):
+            source, own = self._found(row)
+            part = int(np.searchsorted(self._first, row, side="right")) - 1
+            numbers[at] = int(source.clocks(np.array([own]))[0]) * len(self._parts) + part
+        return numbers
+
+    def clock(self, row: int) -> pl.Series:
+        """Of the part."""
+        source, own = self._found(row)
+        return source.clock(own)
+
+    def trades(self, row: int) -> pl.DataFrame:
+        """Of the part."""
+        source, own = self._found(row)
+        return source.trades(own)
+
+    def run(self, row: int, changes: dict[str, Any]) -> Result:
+        """By the part."""
+        source, own = self._found(row)
+        return source.run(own, changes)
+
+
+def _check_same(first: SweepFacts, other: SweepFacts, number: int) -> None:
+    if first.digests["prices"] != other.digests["prices"]:
+        raise DataError(f"result {number} is of other prices than result 0: their rows cannot stand in one table")
+    if dict(first.names) != dict(other.names):
+        clash = {name for name in first.names if first.names[name] != other.names[name]}
+        raise DataError(
+            f"result {number}: {', '.join(sorted(clash))} is a parameter of one result and only a column of another; "
+            "rename the argument of the strategy"
+        )
+
+
+def _completed(part: _Part, names: dict[str, str]) -> pl.LazyFrame:
+    """The part's table with the configuration's value for each field that only other parts vary."""
+    facts = part.source.facts
+    own = [name for name, kind in names.items() if kind == "config" and name not in facts.parameters]
+    values = [pl.lit(labels_of([getattr(facts.config, name)], "config")[0]).alias(name) for name in own]
+    return part.table.with_columns(values)
