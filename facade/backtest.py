@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from facade.config import Config
+from facade.decode import Run
 from facade.errors import ConfigError, DataError, Interrupted, StrategyError
 from facade.execute import execute
-from facade.inputs import encode
+from facade.inputs import EncodedInputs, encode
 from facade.panel import Panel, load_panel
 from facade.refusals import warn_of_rejections
 from facade.result import Result
@@ -72,20 +74,29 @@ def run_backtest(
     >>> result.orders.select("symbol", "status", "filled_quantity").rows()
     [('AAPL', 'filled', 345.0), ('IBM', 'filled', 448.0)]
     """
-    _refuse_engine_arguments(strategy, signals, context)
-    config = _as_config(config)
-    panel = _as_panel(prices, actions, config, loading)
-    inputs = encode(panel, strategy, config, align)
-    run = execute(panel, config, inputs, progress, _notices(panel, config))
+    refuse_engine_arguments(strategy, signals, context)
+    config = as_config(config)
+    panel = as_panel(prices, actions, [config.spread], loading)
+    run = run_encoded(panel, config, encode(panel, strategy, config, align), progress)
     result = Result.from_run(run)
-    if run.bars < panel.shape[0]:
-        message = f"interrupted after {run.bars:,} of {panel.shape[0]:,} bars; see .result"
-        raise Interrupted(message, result if run.bars else None)
     warn_of_rejections(result)
     return result
 
 
-def _refuse_engine_arguments(strategy: Any, signals: Any, context: Any) -> None:
+def run_encoded(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool = False) -> Run:
+    """The whole run of encoded inputs.
+
+    Raises Interrupted on Ctrl-C, with the Result up to the last whole bar.
+    """
+    run = execute(panel, config, inputs, progress, _notices(panel, config))
+    if run.bars < panel.shape[0]:
+        message = f"interrupted after {run.bars:,} of {panel.shape[0]:,} bars; see .result"
+        raise Interrupted(message, Result.from_run(run) if run.bars else None)
+    return run
+
+
+def refuse_engine_arguments(strategy: Any, signals: Any, context: Any) -> None:
+    """Refuse the event engine's `signals` and `context`, which no strategy given as arrays takes."""
     for name, value in (("signals", signals), ("context", context)):
         if value is not None:
             raise StrategyError(
@@ -94,7 +105,8 @@ def _refuse_engine_arguments(strategy: Any, signals: Any, context: Any) -> None:
             )
 
 
-def _as_config(config: Config | Mapping[str, Any] | None) -> Config:
+def as_config(config: Config | Mapping[str, Any] | None) -> Config:
+    """The configuration that was given: a Config, a mapping of its fields, or None for the defaults."""
     if config is None:
         return Config()
     if isinstance(config, Config):
@@ -104,12 +116,22 @@ def _as_config(config: Config | Mapping[str, Any] | None) -> Config:
     raise ConfigError(f"config must be a Config or a mapping of its fields, got {type(config).__name__}")
 
 
-def _as_panel(prices: Any, actions: Any, config: Config, loading: dict[str, Any]) -> Panel:
-    """The panel of the run; a spread given as a column's name is loaded with it."""
+def take_loading(keywords: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `load_panel` (all that can be given by name only), taken out of `keywords`."""
+    parameters = inspect.signature(load_panel).parameters.values()
+    names = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    return {name: keywords.pop(name) for name in names if name in keywords}
+
+
+def as_panel(prices: Any, actions: Any, spreads: Iterable[Any], loading: Mapping[str, Any]) -> Panel:
+    """The panel of a run: the one given, or loaded with the columns that are named in `spreads`, its values of spread.
+
+    loading: arguments of `load_panel`; DataError when there are any for a panel that is already built.
+    """
     if not isinstance(prices, Panel):
-        if isinstance(config.spread, str) and config.spread not in loading.get("extras", ()):
-            loading = {**loading, "extras": (*loading.get("extras", ()), config.spread)}
-        return load_panel(prices, actions, **loading)
+        extras = tuple(loading.get("extras", ()))
+        named = dict.fromkeys(spread for spread in spreads if isinstance(spread, str) and spread not in extras)
+        return load_panel(prices, actions, **{**loading, "extras": (*extras, *named)})
     if loading:
         raise DataError(f"{', '.join(loading)}: arguments of load_panel; this panel is already built")
     if actions is None:

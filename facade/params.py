@@ -142,9 +142,28 @@ def params_rows(
     for name, (source, convert) in CONVERSIONS.items() if instead else ():
         if instead and source in instead:
             values[name] = instead[source] if convert is None else convert(instead[source])
-    found = np.zeros(len(rows), PARAMS)
-    _fill(found, values, has_volume)
+    if not len(rows):
+        return np.zeros(0, PARAMS)
+    one = np.zeros(1, PARAMS)
+    _fill(
+        one[0],
+        {name: value[0] if isinstance(value, np.ndarray) else value for name, value in values.items()},
+        has_volume,
+    )
+    found = np.repeat(one, len(rows))
+    _fill(_Differing(found), values, has_volume)
     return found
+
+
+class _Differing:
+    """(n,) PARAMS that are alike but for what is assigned as an array: scalars are there already."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows = rows
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if isinstance(value, np.ndarray):
+            self._rows[name] = value
 
 
 def params_row(config: Config, panel: Any) -> np.ndarray:
@@ -162,7 +181,7 @@ def params_row(config: Config, panel: Any) -> np.ndarray:
 
 
 def _fill(rows: Any, values: Mapping[str, Any], has_volume: bool) -> None:
-    """Write a record, or (n,) PARAMS; values: of each of CONVERSIONS, scalars or (n,) arrays."""
+    """Write a record, or those of n that differ; values: of each of CONVERSIONS, scalars or (n,) arrays."""
     for name in DIRECT:
         rows[name] = values[name]
     given = values["given_maker_rate"]

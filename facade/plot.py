@@ -49,7 +49,7 @@ def plot(
     """
     if max_points < 4 or max_trades < 0:
         raise ValueError(f"max_points must be at least 4 and max_trades at least 0, not {max_points} and {max_trades}")
-    go, subplots = _plotly()
+    go, subplots = plotly_modules()
     equity = result.equity
     figure = subplots.make_subplots(
         rows=4,
@@ -59,7 +59,7 @@ def plot(
         row_heights=[0.40, 0.18, 0.18, 0.24],
         subplot_titles=_row_titles(result, max_trades),
     )
-    times = _wall_clock(equity["timestamp"])
+    times = wall_clock(equity["timestamp"])
     for row, line in _lines(equity):
         figure.add_trace(go.Scatter(**_thinned(times, line, max_points)), row=row, col=1)
     for markers in _trade_markers(result.trades, max_trades):
@@ -68,7 +68,8 @@ def plot(
     return figure
 
 
-def _plotly() -> tuple[ModuleType, ModuleType]:
+def plotly_modules() -> tuple[ModuleType, ModuleType]:
+    """`plotly.graph_objects` and `plotly.subplots`; ImportError that names the extra."""
     try:
         from plotly import graph_objects, subplots
     except ImportError as error:
@@ -95,12 +96,12 @@ def keep_extremes(values: np.ndarray, max_points: int) -> np.ndarray:
     return np.unique(np.concatenate([[0], low, high, [count - 1]]))
 
 
-def _wall_clock(times: pl.Series) -> pl.Series:
+def wall_clock(times: pl.Series) -> pl.Series:
     """Timestamps as a clock on the wall of their zone shows them (plotly knows no zones)."""
     return times.dt.replace_time_zone(None) if getattr(times.dtype, "time_zone", None) else times
 
 
-def _as_x(times: pl.Series) -> Any:
+def as_x(times: pl.Series) -> Any:
     """Numbers or ISO text: the forms of the horizontal axis that every plotly reads alike."""
     return times.to_numpy() if times.dtype.is_integer() else times.cast(pl.String).to_list()
 
@@ -126,7 +127,7 @@ def _lines(equity: pl.DataFrame) -> list[tuple[int, dict[str, Any]]]:
 def _thinned(times: pl.Series, line: dict[str, Any], max_points: int) -> dict[str, Any]:
     keep = keep_extremes(line["y"], max_points)
     style: dict[str, Any] = {name: line[name] for name in ("name", "line", "fill") if name in line}
-    x = _as_x(times.gather(pl.Series(keep)))
+    x = as_x(times.gather(pl.Series(keep)))
     return {"x": x, "y": line["y"][keep], "mode": "lines", "hovertemplate": line["hover"], **style}
 
 
@@ -141,7 +142,7 @@ def _trade_markers(trades: pl.DataFrame, max_trades: int) -> list[dict[str, Any]
         if shown.height:
             markers.append(
                 {
-                    "x": _as_x(_wall_clock(shown["exit_time"])),
+                    "x": as_x(wall_clock(shown["exit_time"])),
                     "y": shown["pnl_percent"].to_numpy(),
                     "name": name,
                     "mode": "markers",

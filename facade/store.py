@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -27,8 +27,6 @@ from facade.config import Config
 from facade.errors import ConfigError, DataError
 from facade.result import FRAMES, Facts, Result
 
-FORMAT = 1
-NAME = "ml4t-kernel result"
 MANIFEST = "manifest.json"
 
 
@@ -61,56 +59,91 @@ class StoredSource:
         return self._digest
 
 
+class Kind(NamedTuple):
+    """A kind of directory. name, format: in its manifest; what: in words; files: that it cannot be without."""
+
+    name: str
+    format: int
+    what: str
+    files: tuple[str, ...]
+
+
+KIND = Kind(
+    "ml4t-kernel result", 1, "result", ("metrics.json", "config.json", "facts.json", *(f"{n}.parquet" for n in FRAMES))
+)
+
+
 def write_result(result: Result, directory: str | os.PathLike[str]) -> None:
     """Write a result into `directory`, whole or not at all; see `Result.to_parquet`."""
+    write_directory(Path(directory), KIND, lambda draft: _write_files(result, draft))
+
+
+def read_result(directory: str | os.PathLike[str]) -> Result:
+    """Read a result; DataError names the file that is missing, damaged or too new."""
     place = Path(directory)
-    _refuse_foreign(place)
+    verified(place, KIND)
+    frames = {name: read_file(place / f"{name}.parquet", pl.read_parquet) for name in FRAMES}
+    metrics = {name: _from_json(value) for name, value in read_file(place / "metrics.json", load_json).items()}
+    try:
+        config = Config.from_json((place / "config.json").read_text(encoding="utf-8"))
+        source = StoredSource(config, frames, metrics, read_file(place / "facts.json", load_json))
+    except (ConfigError, KeyError, TypeError) as error:
+        raise DataError(f"{place}: written by another version, and it does not fit this one: {error}") from error
+    return Result(source)
+
+
+def write_directory(place: Path, kind: Kind, write: Callable[[Path], None]) -> None:
+    """Make a directory of the files that `write` puts into the empty one it is given, whole or not at all.
+
+    An earlier directory of the kind is replaced; FileExistsError for anything else that is there.
+    """
+    _refuse_foreign(place, kind)
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.parent / f".{place.name}.{uuid.uuid4().hex}.partial"
     draft.mkdir()
     try:
-        _write_files(result, draft)
+        write(draft)
+        _seal(draft, kind)
         _move_into_place(draft, place)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
 
 
-def read_result(directory: str | os.PathLike[str]) -> Result:
-    """Read a result; DataError names the file that is missing, damaged or too new."""
-    place = Path(directory)
-    _verify(place, _read_manifest(place))
-    frames = {name: _read(place / f"{name}.parquet", pl.read_parquet) for name in FRAMES}
-    metrics = {name: _from_json(value) for name, value in _read(place / "metrics.json", _load_json).items()}
-    try:
-        config = Config.from_json((place / "config.json").read_text(encoding="utf-8"))
-        source = StoredSource(config, frames, metrics, _read(place / "facts.json", _load_json))
-    except (ConfigError, KeyError, TypeError) as error:
-        raise DataError(f"{place}: written by another version, and it does not fit this one: {error}") from error
-    return Result(source)
-
-
-def _refuse_foreign(place: Path) -> None:
+def _refuse_foreign(place: Path, kind: Kind) -> None:
     if place.is_dir():
-        if any(place.iterdir()) and not (place / MANIFEST).is_file():
-            raise FileExistsError(f"{place} holds something that is not a result; choose another directory")
+        if any(place.iterdir()) and _name_in(place) != kind.name:
+            raise FileExistsError(f"{place} holds something that is not a {kind.what}; choose another directory")
     elif place.exists() or place.is_symlink():
         raise FileExistsError(f"{place} exists and is not a directory")
+
+
+def _name_in(place: Path) -> Any:
+    """What the manifest of a directory says that it is; None without one that can be read."""
+    try:
+        manifest = read_file(place / MANIFEST, load_json)
+    except DataError:
+        return None
+    return manifest.get("name") if isinstance(manifest, dict) else None
+
+
+def _seal(draft: Path, kind: Kind) -> None:
+    """Have all files on disk, and the manifest that tells their sizes and checksums."""
+    files = {}
+    for path in sorted(draft.iterdir()):
+        to_disk(path)
+        files[path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+    write_json(draft / MANIFEST, {"name": kind.name, "format": kind.format, "files": files})
+    to_disk(draft / MANIFEST)
+    to_disk(draft)
 
 
 def _write_files(result: Result, draft: Path) -> None:
     for name in FRAMES:
         result.frame(name).write_parquet(draft / f"{name}.parquet", compression="zstd")
     _write_text(draft / "config.json", result.config.to_json())
-    _write_json(draft / "metrics.json", {name: _to_json(value) for name, value in result.metrics.items()})
-    _write_json(draft / "facts.json", {**asdict(result.facts), "data_digest": result.data_digest})
-    files = {}
-    for path in sorted(draft.iterdir()):
-        _to_disk(path)
-        files[path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-    _write_json(draft / MANIFEST, {"name": NAME, "format": FORMAT, "files": files})
-    _to_disk(draft / MANIFEST)
-    _to_disk(draft)
+    write_json(draft / "metrics.json", {name: _to_json(value) for name, value in result.metrics.items()})
+    write_json(draft / "facts.json", {**asdict(result.facts), "data_digest": result.data_digest})
 
 
 def _move_into_place(draft: Path, place: Path) -> None:
@@ -126,10 +159,10 @@ def _move_into_place(draft: Path, place: Path) -> None:
             aside.rename(place)
             raise
         shutil.rmtree(aside, ignore_errors=True)
-    _to_disk(place.parent)
+    to_disk(place.parent)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Flush a file or a directory; where a directory cannot be opened (Windows) its flush is left out."""
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR
     try:
@@ -144,43 +177,49 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _read_manifest(place: Path) -> dict[str, Any]:
+def verified(place: Path, kind: Kind) -> list[str]:
+    """Names of the files of a directory, each there with the size and the checksum of the manifest; else DataError."""
+    files = _files_listed(place, kind)
+    for name in kind.files:
+        if name not in files:
+            raise DataError(f"{place / MANIFEST} is damaged: it does not list {name}")
+    for name, listed in files.items():
+        path = place / name
+        if not path.is_file():
+            raise DataError(f"{place} is damaged: {name} is missing")
+        known = isinstance(listed, dict) and path.stat().st_size == listed.get("bytes")
+        if not known or _sha256(path) != listed.get("sha256"):
+            raise DataError(f"{place} is damaged: {name} does not match its checksum")
+    return list(files)
+
+
+def _files_listed(place: Path, kind: Kind) -> dict[str, Any]:
+    """Files by name, as a manifest of the kind tells of them."""
     if not place.is_dir():
         raise DataError(f"{place} is not a directory")
     if not (place / MANIFEST).is_file():
-        raise DataError(f"{place} holds no result: {MANIFEST} is missing")
-    manifest = _read(place / MANIFEST, _load_json)
-    if not isinstance(manifest, dict) or manifest.get("name") != NAME:
-        raise DataError(f"{place / MANIFEST} is not the manifest of a result")
-    written = manifest.get("format")
-    if not isinstance(written, int) or not isinstance(manifest.get("files"), dict):
+        raise DataError(f"{place} holds no {kind.what}: {MANIFEST} is missing")
+    manifest = read_file(place / MANIFEST, load_json)
+    if not isinstance(manifest, dict) or manifest.get("name") != kind.name:
+        raise DataError(f"{place / MANIFEST} is not the manifest of a {kind.what}")
+    written, files = manifest.get("format"), manifest.get("files")
+    if not isinstance(written, int) or not isinstance(files, dict):
         raise DataError(f"{place / MANIFEST} is damaged")
-    if written > FORMAT:
-        raise DataError(f"{place} has format {written}, this version reads up to {FORMAT}: upgrade ml4t-kernel")
-    return manifest
+    if written > kind.format:
+        raise DataError(f"{place} has format {written}, this version reads up to {kind.format}: upgrade ml4t-kernel")
+    return files
 
 
-def _verify(place: Path, manifest: dict[str, Any]) -> None:
-    """Every file there, with the size and the checksum of the manifest."""
-    needed = {"metrics.json", "config.json", "facts.json", *(f"{name}.parquet" for name in FRAMES)}
-    for name in sorted(needed):
-        listed, path = manifest["files"].get(name), place / name
-        if not isinstance(listed, dict):
-            raise DataError(f"{place / MANIFEST} is damaged: it does not list {name}")
-        if not path.is_file():
-            raise DataError(f"{place} is damaged: {name} is missing")
-        if path.stat().st_size != listed.get("bytes") or _sha256(path) != listed.get("sha256"):
-            raise DataError(f"{place} is damaged: {name} does not match its checksum")
-
-
-def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+def read_file(path: Path, reader: Callable[[Path], Any]) -> Any:
+    """What the reader makes of a file; DataError naming the file when it cannot."""
     try:
         return reader(path)
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
-def _load_json(path: Path) -> Any:
+def load_json(path: Path) -> Any:
+    """The content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -188,7 +227,8 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file in UTF-8; ValueError for NaN and infinities, which strict JSON has not."""
     _write_text(path, json.dumps(content, indent=2, allow_nan=False))
 
 

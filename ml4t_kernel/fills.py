@@ -5,8 +5,8 @@ from math import inf, nan
 from .groups import cancel_group, release_flat, scale_group, serve_children
 from .jit import leaf, phase, rare, routine
 from .ledger import book_fill, cut_to_cash, draft_fill, refresh_budget, use_budget, value_shorts, within_budget
-from .levels import BREAK_EVEN, STOP_LOSS, TRAILING, adopt_rules, set_levels
-from .orders import R_CASH, acts_as_limit, detail_of, finish_filled, refuse_rest
+from .levels import BREAK_EVEN, STOP_LOSS, TRAILING, adopt_rules, goal_hit, set_levels, stop_hit
+from .orders import R_CASH, acts_as_limit, detail_of, finish_filled, is_open, refuse_rest
 from .prices import reaches, slice_price, worst_price
 from .schema import STOP_LIMIT, Phase, Reason
 
@@ -86,6 +86,14 @@ def budgeted(t, a, quantity, market, params, book):
 
 
 @phase
+def may_pass_levels(a, price, p, params, book):
+    """Could a level of what has just been opened or increased be passed at the price of the phase already (2.1)?"""
+    if params.has_children or (book.queues[a].count > 0 and params.has_rules):
+        return True
+    return params.has_rules and (p.stale_levels or stop_hit(price, p) or goal_hit(price, p, params.limit_through))
+
+
+@phase
 def execute(t, k, want, market, intents, params, book, tape):
     """Fill what budget and cash allow of `want` signed shares of order k as drafted in the slice; returns the shares.
 
@@ -124,7 +132,7 @@ def execute(t, k, want, market, intents, params, book, tape):
         s.spendable -= w.need
     if opened:
         found_position(t, o.asset, k, market, intents, params, book, tape)
-    if w.entry and w.phase != INSIDE and p.touched == 0 and (params.has_rules or params.has_children):
+    if w.entry and w.phase != INSIDE and p.touched == 0 and may_pass_levels(o.asset, w.mark, p, params, book):
         p.touched = 1
         book.touched[s.touched] = o.asset
         s.touched += 1
@@ -160,8 +168,11 @@ def settle_flat(t, k, params, book, tape):
     s.unlist = 1
     if params.cooldown > 0 and is_stop_out(o.origin):
         p.cool_until = t + params.cooldown
-    if book.queues[o.asset].count > 0 or p.stop_order >= 0 or s.special:
+    if book.queues[o.asset].count > 0 or s.special or (p.stop_order >= 0 and is_open(tape.orders[p.stop_order])):
         release_flat(o.asset, t, book, tape)
+    else:
+        p.stop_order = -1
+        p.target_order = -1
 
 
 @phase

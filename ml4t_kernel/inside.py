@@ -97,6 +97,14 @@ def nearest_on(t, a, side, market, params, book, tape):
     return best
 
 
+@phase
+def next_on(t, a, side, market, params, book, tape):
+    """What this side of the open meets next; most assets have no orders in reach."""
+    if book.state[0].reachable > 0:
+        return nearest_on(t, a, side, market, params, book, tape)
+    return nearest_rule(t, a, side, market, params, book, tape)
+
+
 # The walk ------------------------------------------------------------------------------------------------------------
 
 
@@ -169,16 +177,18 @@ def walk_asset(t, a, market, intents, params, book, tape):
     born = s.born_inside
     w.phase = INSIDE
     w.mark = market.open[t, a]
-    list_reachable(t, a, market, params, book, tape)
+    s.reachable = 0
+    if book.queues[a].count > 0:
+        list_reachable(t, a, market, params, book, tape)
     note_two_sided(t, a, market, params, book, tape)
     side = first_side(t, a, params, market, book)
     for _ in range(2):
-        found = nearest_on(t, a, side, market, params, book, tape)
+        found = next_on(t, a, side, market, params, book, tape)
         while found != NOTHING:
             meet(t, a, found, side, market, intents, params, book, tape)
             if book.positions[a].shares == 0.0 and book.queues[a].count == 0:
                 return  # nothing is left that could act
-            found = nearest_on(t, a, side, market, params, book, tape)
+            found = next_on(t, a, side, market, params, book, tape)
         side = -side
     if s.born_inside != born:
         meet_awaited(t, a, market, intents, params, book, tape)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from facade import Config, Orders, Panel, Signals, TargetWeights, run_backtest
-from facade.errors import BacktestWarning, ConfigError, Interrupted
+from facade.errors import BacktestWarning, ConfigError, Interrupted, StrategyError
 from facade.sweeps.capacity import capacity
 from facade.sweeps.run import sweep
 
@@ -142,6 +142,13 @@ def test_an_interrupted_sweep_is_handed_over(monkeypatch):
     with pytest.raises(Interrupted, match="interrupted after 1 of 2 capitals") as caught:
         capacity(flat_panel(), buy_once(), Config(), [1e3, 1e4])
     assert caught.value.result is stopped
+
+
+def test_capacity_is_of_one_strategy_and_of_capitals_that_a_constraint_leaves():
+    with pytest.raises(StrategyError, match="capacity is of one strategy; call it for each of 'a', 'b'"):
+        capacity(flat_panel(), {"a": buy_once(), "b": buy_once(0.5)}, None, [1e3])
+    found = capacity(flat_panel(), buy_once(), None, [1e3, 1e4], constraint=pl.col("initial_cash") > 5e3)
+    assert found.table["capital"].to_list() == [1e4]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_without_a_whole_manifest_nothing_loads(stored, tmp_path):
 
 def test_a_newer_format_asks_for_an_upgrade(stored):
     manifest = json.loads((stored / "manifest.json").read_text())
-    manifest["format"] = store.FORMAT + 1
+    manifest["format"] = store.KIND.format + 1
     (stored / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(DataError, match="upgrade ml4t-kernel"):
         Result.from_parquet(stored)
@@ -151,11 +151,20 @@ def test_other_files_are_never_replaced(result, tmp_path):
     assert_equal(Result.from_parquet(tmp_path / "empty"), result)
 
 
+@pytest.mark.parametrize("name", ["ml4t-kernel sweep", "ml4t-kernel sweep result"])
+def test_the_directory_of_a_sweep_is_never_replaced(result, tmp_path, name):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "manifest.json").write_text(json.dumps({"name": name, "format": 1}))
+    with pytest.raises(FileExistsError, match="something that is not a result"):
+        result.to_parquet(tmp_path / "s")
+    assert [path.name for path in (tmp_path / "s").iterdir()] == ["manifest.json"]
+
+
 def full_disk(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("step", ["_write_json", "_to_disk", "_move_into_place", "_sha256"])
+@pytest.mark.parametrize("step", ["write_json", "to_disk", "_move_into_place", "_sha256"])
 def test_a_full_disk_leaves_nothing_behind_and_spares_the_earlier_result(result, stored, tmp_path, monkeypatch, step):
     monkeypatch.setattr(store, step, full_disk)
     other = Result.from_run(Ledger([[10.0, 1.0]] * 3).run())

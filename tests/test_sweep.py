@@ -226,6 +226,18 @@ def test_a_spread_that_only_the_grid_names_is_loaded_with_the_prices():
     assert same(*result.table["final_value"])
 
 
+def test_a_spread_column_is_that_of_the_panel_which_may_hold_nonsense_outside_of_the_window():
+    panel = small_panel()
+    quoted = np.full(panel.shape, 0.01)
+    quoted[:5] = 7.0
+    panel = replace(panel, extras={"quoted": quoted})
+    windows = {"late": (DAY + timedelta(5), None)}
+    result = swept(panel, in_and_out(panel), None, {"spread": [0.01, "quoted"], "window": windows}, n_jobs=1)
+    assert same(*result.table["final_value"])
+    with pytest.raises(ConfigError, match=r"row 3 \(window=all\): spread: column 'quoted' of A0 at 2020-01-01 is 7.0"):
+        swept(panel, in_and_out(panel), None, {"spread": [0.01, "quoted"], "window": {**windows, "all": (None, None)}})
+
+
 # Odd rows ------------------------------------------------------------------------------------------------------------
 
 
@@ -284,6 +296,11 @@ def test_the_progress_bar_counts_configurations_and_is_quiet_when_not_wanted(cap
 
 
 # Arguments -----------------------------------------------------------------------------------------------------------
+
+
+def test_n_jobs_may_be_a_number_of_numpy():
+    panel = small_panel()
+    assert len(swept(panel, in_and_out(panel), None, GRID, n_jobs=np.int64(2))) == 40
 
 
 @pytest.mark.parametrize("n_jobs", [0, -1, 1.5, True, "2"])

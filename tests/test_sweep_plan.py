@@ -514,6 +514,24 @@ def test_functions_are_known_by_all_that_their_module_gives_them(monkeypatch):
     assert fingerprint(reading) == first
 
 
+TABLE = np.arange(3.0)
+CHOICES = {"wide": [TABLE]}
+
+
+def looked_up(number):
+    return TABLE[number] + len(CHOICES)
+
+
+def test_functions_are_known_by_the_data_of_their_module(monkeypatch):
+    """An array made in a notebook and used by the strategy: other data are another sweep."""
+    first = fingerprint(looked_up)
+    for name, value in (("TABLE", np.arange(1.0, 4.0)), ("CHOICES", {"wide": [TABLE + 1]})):
+        with monkeypatch.context() as patched:
+            patched.setitem(globals(), name, value)
+            assert fingerprint(looked_up) != first
+    assert fingerprint(looked_up) == first
+
+
 def test_equal_content_has_equal_fingerprints():
     class Holder:
         def __init__(self, values):

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,10 @@ import polars as pl
 import pytest
 
 from facade import Config, Panel, Signals
-from facade.errors import BacktestWarning, DataError
+from facade.errors import BacktestWarning, DataError, Interrupted
+from facade.execute import execute
 from facade.sweeps.facts import Sharpes
+from facade.sweeps.ranking import value_of
 from facade.sweeps.result import SweepResult
 from facade.sweeps.run import sweep
 from facade.sweeps.sources import decode_kept_trades
@@ -241,8 +244,8 @@ def test_results_of_other_prices_cannot_be_put_together(result):
         SweepResult.concat([result, other])
     with pytest.raises(ValueError, match="at least one"):
         SweepResult.concat([])
-    clash = result_of(grid_of({"initial_cash": [1.0, 2.0]}), states(2))
-    with pytest.raises(DataError, match="initial_cash is a parameter of one result"):
+    clash = result_of(grid_of({"sharpe": [1, 2]}, sharpe=False), states(2))
+    with pytest.raises(DataError, match="result 0: sharpe is a parameter of another result and only a column"):
         SweepResult.concat([result, clash])
 
 
@@ -402,7 +405,7 @@ def test_damaged_and_foreign_directories_are_refused(tmp_path, result):
     with pytest.raises(FileExistsError, match="choose another directory"):
         result.to_parquet(tmp_path / "s")
     (tmp_path / "s" / "manifest.json").write_text('{"name": "ml4t-kernel result"}')
-    with pytest.raises(FileExistsError, match="not the result of a sweep"):
+    with pytest.raises(FileExistsError, match="not a result of a sweep"):
         result.to_parquet(tmp_path / "s")
 
 
@@ -514,3 +517,122 @@ def test_refusals_by_reason_add_up():
         "refused_minimum",
     }
     assert table["reason"].drop_nulls().str.starts_with("every order refused: ").any()
+
+
+def test_what_a_sweep_was_of_is_only_computed_when_it_is_asked_for(monkeypatch, tmp_path):
+    panel, asked = small_panel(), []
+    digest = Panel.digest.func
+    monkeypatch.setattr(Panel.digest, "func", lambda panel: asked.append(panel) or digest(panel))
+    result = sweep(panel, buy_dips, Config(lot=0), REAL, progress=False, n_jobs=1)
+    assert result.best("num_trades").row >= 0 and repr(result) and result.trials == 8 and not asked
+    result.to_parquet(tmp_path / "s")
+    assert len(asked) == 1
+
+
+def test_the_rank_of_a_row_by_refusals_or_bankruptcy_is_tested_too():
+    bars = 30
+    close = np.full((bars, 1), 100.0)
+    panel = Panel.from_arrays(close, close + 3, close - 3, close, symbols=["A"])
+    entries = np.ones((bars, 1), bool)
+    strategy = Signals.from_arrays(entries=entries, size=0.5, accumulate=True)
+    grid = {"stop_loss": [0.01, 0.5], "take_profit": [0.02, 0.2]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BacktestWarning)
+        result = sweep(panel, strategy, Config(lot=0, tie="optimistic"), grid, progress=False, n_jobs=1)
+        assert result.filter(pl.col("row") != 1).best("bankrupt").row == 0
+        assert result.best("refused_cash", maximize=False).row == 0
+    for row in range(4):
+        found = result.drill(row)
+        assert value_of(found, "bankrupt") == 0.0 and value_of(found, "num_fills") == found.metrics["num_fills"]
+        for name in result.columns:
+            if name.startswith("refused_"):
+                assert value_of(found, name) == result.table[name][row]
+
+
+def test_a_bankrupt_run_is_bankrupt_by_itself():
+    close = np.array([100.0, 100.0, 100.0, 300.0, 300.0, 300.0])[:, None]
+    panel = Panel.from_arrays(close, close, close, close, np.full_like(close, 1e6))
+    short = np.zeros((6, 1), bool)
+    short[0] = True
+    strategy = Signals.from_arrays(entries=np.zeros((6, 1), bool), short_entries=short, size=0.9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BacktestWarning)
+        grid = {"allow_short_selling": [True], "lot": [0.0, 1.0]}
+        result = sweep(panel, strategy, {"commission_rate": 0.0}, grid, progress=False)
+    assert result.table["bankrupt"].to_list() == [True, True]
+    assert value_of(result.drill(0), "bankrupt") == 1.0
+
+
+def test_a_spread_column_that_the_grid_names_is_loaded_when_prices_are_given_again(tmp_path):
+    panel = small_panel()
+    long = pl.concat(
+        pl.DataFrame({"timestamp": panel.timestamps, "symbol": symbol, "quoted": 0.01}
+                     | {name: getattr(panel, name)[:, at] for name in ("open", "high", "low", "close")})
+        for at, symbol in enumerate(panel.symbols)
+    )  # fmt: skip
+    grid = {"lag": [1, 3], "spread": [0.0, "quoted"]}
+    result = sweep(long, buy_dips, Config(lot=0), grid, progress=False)
+    result.to_parquet(tmp_path / "s")
+    found = SweepResult.load(tmp_path / "s").attach(long, buy_dips)
+    assert found.drill(3).metrics["sharpe"] == result.table["sharpe"][3]
+
+
+def test_a_grid_that_is_given_again_takes_its_constraint(tmp_path):
+    def dips(panel, lag, how):
+        return buy_dips(panel, how(lag, 1))
+
+    grid, panel = {"lag": [1, 2, 3], "how": [max, min]}, small_panel()
+    result = sweep(panel, dips, Config(lot=0), grid, constraint=lambda row: row["lag"] > 1, progress=False)
+    result.to_parquet(tmp_path / "s")
+    loaded = SweepResult.load(tmp_path / "s")
+    found = loaded.attach(panel, dips, grid=grid, constraint=lambda row: row["lag"] > 1)
+    assert found.drill(2).metrics["sharpe"] == result.table["sharpe"][2]
+    with pytest.raises(DataError, match="different: grid"):
+        loaded.attach(panel, dips, grid=grid)
+
+
+def test_results_put_together_are_not_run_again_by_their_new_numbers(tmp_path):
+    """Row 0 of the whole is row 7 of the sweep."""
+    panel = small_panel()
+    result = sweep(panel, buy_dips, Config(lot=0), REAL, progress=False, n_jobs=1)
+    SweepResult.concat([result.filter(pl.col("row") == 7)]).to_parquet(tmp_path / "s")
+    loaded = SweepResult.load(tmp_path / "s")
+    for grid in (None, REAL):
+        with pytest.raises(DataError, match="put together; attach each before"):
+            loaded.attach(panel, buy_dips, grid=grid)
+
+
+def test_fields_that_are_metrics_too_can_be_put_together():
+    panel = small_panel()
+    cash = sweep(panel, buy_dips, Config(lot=0), {"lag": [1], "initial_cash": [1e4, 2e4]}, progress=False)
+    year = sweep(panel, buy_dips, Config(lot=0), {"lag": [2], "periods_per_year": [12.0]}, progress=False)
+    for both, at in ((SweepResult.concat([cash, year]), 0), (SweepResult.concat([year, cash]), 1)):
+        table = both.table
+        assert sorted(table["initial_cash"]) == sorted(table["result_initial_cash"]) == [1e4, 2e4, 1e5]
+        assert table["periods_per_year"].to_list().count(None) == 2
+        assert table["result_periods_per_year"][at] != 12.0 and sorted(table["result_periods_per_year"])[0] == 12.0
+        assert both.best("initial_cash").value == 1e5
+        for row in range(3):
+            assert both.drill(row).metrics["sharpe"] == table["sharpe"][row]
+
+
+def test_ctrl_c_while_a_row_is_run_again_is_no_result(monkeypatch):
+    result = sweep(small_panel(), buy_dips, Config(lot=0), REAL, progress=False, n_jobs=1)
+    monkeypatch.setattr("facade.backtest.execute", lambda panel, *others: replace(execute(panel, *others), bars=20))
+    with pytest.raises(Interrupted, match="after 20 of 50 bars") as caught:
+        result.drill(3)
+    assert caught.value.result.facts.bars == 20
+
+
+def test_rows_of_other_configurations_are_told_apart_and_compared_under_their_own():
+    """Of results put together twice, or written in between: what differs is a column, not the first configuration's."""
+    panel = small_panel()
+    made = [
+        sweep(panel, buy_dips, Config(lot=0, tie=tie, stop_loss=stop), {"lag": [1, 3]}, progress=False, n_jobs=1)
+        for tie, stop in (("pessimistic", None), ("optimistic", 0.01), ("nearest", 0.01))
+    ]
+    more = sweep(panel, buy_dips, Config(lot=0), {"lag": [1], "take_profit": [0.1]}, progress=False)
+    both = SweepResult.concat([SweepResult.concat(made), more])
+    assert both.table["tie"].to_list()[::2] == ["pessimistic", "optimistic", "nearest", "pessimistic"]
+    assert both.table["stop_loss"].to_list() == [None, None, *[0.01] * 4, None]
+    assert set(both.parameters) == {"lag", "stop_loss", "tie", "take_profit"} and both.trials == 7

@@ -74,7 +74,6 @@ def test_an_interrupted_sweep_is_taken_up_from_its_checkpoint(monkeypatch, ctrl_
 def test_a_full_disk_stops_the_sweep_which_carries_what_is_safe(monkeypatch, tmp_path):
     panel = small_panel()
     few_rows_a_chunk(monkeypatch)
-    monkeypatch.setattr(run, "STORE_SECONDS", 0.0)
     add, count = store.Rows.add, iter(range(1_000_000))
 
     def adding(rows, *arguments):
@@ -103,7 +102,7 @@ from test_sweep import GRID, in_and_out, small_panel
 from facade.sweeps import pool, run, store
 from facade.sweeps.run import sweep
 
-pool.FIRST_ROWS, pool.BLOCK_ROWS, run.STORE_SECONDS, store.PART_ROWS = 2, 4, 0.0, 3
+pool.FIRST_ROWS, pool.BLOCK_ROWS, store.PART_ROWS = 2, 4, 3
 take, chunks = run._Recorder.take, iter(range(1000))
 
 def taking(recorder, rows, outcome):

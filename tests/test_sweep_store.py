@@ -372,7 +372,7 @@ def test_a_full_disk_leaves_what_is_done(tmp_path, monkeypatch, limit, room, kee
     syncs = iter([os.fsync] * room)
     with monkeypatch.context() as full:
         full.setattr(checkpoint.os, "fsync", lambda handle: next(syncs, refuse(errno.ENOSPC))(handle))
-        full.setattr(checkpoint, "_to_disk", lambda path: None)
+        full.setattr(checkpoint, "to_disk", lambda path: None)
         with pytest.raises(OSError, match="of 12 rows are safe in .*; make room and start the sweep again") as raised:
             for _ in range(3):
                 rows.add(np.arange(4, 8), part_of(found, np.arange(4, 8)), kept[4:8])

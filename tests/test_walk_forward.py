@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from facade import Config, Panel, Signals, TargetWeights, run_backtest
 from facade.errors import BacktestWarning, ConfigError, DataError, Interrupted
+from facade.execute import execute
 from facade.sweeps.run import sweep
 from facade.sweeps.splits import Split, Window, walk_forward_splits
 from facade.sweeps.walk_forward import walk_forward
@@ -305,7 +307,6 @@ def window(first, last):
         ({"splits": [Split(window(0, 9), window(9, 12))]}, "fold 0: .* does not train before it tests"),
         ({"splits": [Split(window(0, 9), window(10, 99))]}, "within 54 bars"),
         ({"splits": [Split(window(0, 3) + window(5, 9), window(10, 12))]}, "more than one window"),
-        ({"train": 20, "test": 12, "metric": "sharp"}, "metric='sharp' is not known"),
     ],
 )
 def test_what_cannot_be_walked_is_refused_by_name(options, message):
@@ -313,10 +314,53 @@ def test_what_cannot_be_walked_is_refused_by_name(options, message):
         walk_forward(made_panel(), trend, CONFIG, ROWS, progress=False, **options)
 
 
+def test_a_metric_is_refused_before_anything_runs(monkeypatch):
+    monkeypatch.setattr("facade.sweeps.walk_forward.sweep", None)
+    for metric in ("sharp", "reason"):
+        with pytest.raises(ValueError, match=f"metric='{metric}'"):
+            walk_forward(made_panel(), trend, CONFIG, ROWS, train=20, test=12, metric=metric)
+
+
+@pytest.mark.parametrize("metric", ["bankrupt", "refused_cash"])
+def test_any_number_of_the_table_can_be_chosen_by(metric):
+    greedy = Signals.from_arrays(np.ones((BARS, 2), bool), size=3.0)
+    with pytest.warns(BacktestWarning, match="refused or cut"):
+        found = walk_forward(
+            made_panel(), greedy, CONFIG, {"lot": [0.0, 1.0]}, train=20, test=12, metric=metric, maximize=False,
+            progress=False,
+        )  # fmt: skip
+    assert found.folds["out_of_sample"].is_finite().all()
+    counts = [float(result.facts.rejection_reasons.get("cash", 0)) for result in found.results]
+    assert found.folds["out_of_sample"].to_list() == (counts if metric == "refused_cash" else [0.0] * 3)
+
+
+def test_a_spread_column_may_be_named_by_the_grid():
+    panel = made_panel()
+    panel = replace(panel, extras={"quoted": np.full(panel.shape, 0.01)})
+    found, plain = (
+        walk_forward(panel, trend, CONFIG, {"length": [3], "spread": [s]}, train=20, test=12, progress=False)
+        for s in ("quoted", 0.01)
+    )
+    assert found.equity.equals(plain.equity)
+
+
+def test_ctrl_c_out_of_sample_ends_the_walk_and_hands_over_the_sweep(monkeypatch):
+    monkeypatch.setattr("facade.backtest.execute", half_run)
+    with pytest.raises(Interrupted, match="interrupted out of sample") as caught:
+        walk_forward(made_panel(), trend, CONFIG, ROWS, train=20, test=12, progress=False)
+    assert len(caught.value.result) == 18
+
+
+def half_run(panel, *others):
+    return replace(execute(panel, *others), bars=panel.shape[0] // 2)
+
+
 def test_axes_that_are_not_the_users_are_refused():
     options = {"train": 20, "test": 12, "progress": False}
     with pytest.raises(ConfigError, match="no axis 'window'"):
         walk_forward(made_panel(), trend, CONFIG, {"length": [3], "window": [("2021-01-01", None)]}, **options)
+    with pytest.raises(ConfigError, match="no axis 'periods_per_year'"):
+        walk_forward(made_panel(), trend, CONFIG, {"length": [3], "periods_per_year": [12]}, **options)
     with pytest.raises(ConfigError, match="no axis 'initial_cash'"):
         walk_forward(made_panel(), trend, CONFIG, {"length": [3], "initial_cash": [1e5, 1e6]}, **options)
     with pytest.raises(DataError, match="needs a panel with timestamps"):
@@ -329,3 +373,15 @@ def test_axes_that_are_not_the_users_are_refused():
 
     with pytest.raises(ConfigError, match="'row' is a column of the result"):
         walk_forward(made_panel(), named, CONFIG, {"row": [3]}, **options)
+
+
+def test_a_row_that_has_no_bar_in_a_test_window_is_refused_before_anything_runs(monkeypatch):
+    """Found out after the sweep, it would have cost the sweep."""
+    panel = made_panel()
+    gone = {name: np.array(getattr(panel, name)) for name in ("open", "high", "low", "close", "volume")}
+    for array in gone.values():
+        array[30:, 1] = np.nan
+    panel = Panel.from_arrays(**gone, timestamps=panel.timestamps, symbols=panel.symbols)
+    monkeypatch.setattr("facade.sweeps.walk_forward.sweep", None)
+    with pytest.raises(ConfigError, match=r"symbols=B\): prices have no bar in the selection"):
+        walk_forward(panel, trend, CONFIG, {"length": [3], "symbols": [["A"], ["B"]]}, train=20, test=12)

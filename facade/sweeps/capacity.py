@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from facade.actions import adjust
-from facade.backtest import _as_config, _as_panel
-from facade.errors import BacktestWarning, ConfigError, Interrupted
+from facade.backtest import as_config, as_panel, take_loading
+from facade.errors import BacktestWarning, ConfigError, Interrupted, StrategyError, listing
 from facade.metrics import compute
 from facade.panel import Panel
-from facade.plot import BLUE, GREEN, GREY, ORANGE, RED, _plotly
+from facade.plot import BLUE, GREEN, GREY, ORANGE, RED, plotly_modules
 from facade.result import Result
 from facade.sweeps.notes import Notes
 from facade.sweeps.run import sweep
@@ -69,7 +69,7 @@ class Capacity:
 def capacity(
     prices: Any,
     strategy: Any,
-    config: Config | None = None,
+    config: Config | Mapping[str, Any] | None = None,
     capital: Sequence[float] = (1e5, 1e6, 1e7, 1e8, 1e9),
     *,
     actions: Any = None,
@@ -118,9 +118,10 @@ def capacity(
     [(1000000.0, 0.164, 0.001), (1000000000.0, 0.163, 0.1)]
     """
     amounts = _checked(capital)
-    config = _as_config(config)
-    loading = {name: keywords.pop(name) for name in LOADING if name in keywords}
-    panel = _as_panel(prices, actions, config, loading)
+    if isinstance(strategy, Mapping):
+        raise StrategyError(f"capacity is of one strategy; call it for each of {listing(strategy)}")
+    config = as_config(config)
+    panel = as_panel(prices, actions, [config.spread], take_loading(keywords))
     _warn_if_flat(config, panel)
     keywords = {"progress": False, **keywords}
     notes = Notes()
@@ -128,13 +129,9 @@ def capacity(
         found = sweep(panel, strategy, config, {"initial_cash": amounts}, align=align, **keywords)
         if found.interrupted:
             raise Interrupted(f"interrupted after {len(found)} of {len(amounts)} capitals; see .result", found)
-        results = tuple(found.drill(row) for row in range(len(amounts)))
+        results = tuple(found.drill(row) for row in found.table["row"].to_list())
     notes.warn()
     return Capacity(pl.DataFrame([_row(panel, result) for result in results]), results)
-
-
-LOADING = ("symbols", "start", "end", "bar_label", "repair", "delisting", "columns", "extras")
-"""Arguments of `load_panel`."""
 
 
 def _checked(capital: Sequence[float]) -> list[float]:
@@ -238,35 +235,39 @@ def _places(panel: Panel, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _figure(table: pl.DataFrame, title: str, height: int) -> Figure:
-    go, subplots = _plotly()
-    figure = subplots.make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=("Return a year", "Shares")
-    )
+    go, subplots = plotly_modules()
+    titles = ("Return a year", "What more capital costs")
+    figure = subplots.make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=titles)
     table = table.sort("capital")
     lines = (
         (1, "cagr", "net", BLUE, "solid"),
         (1, "gross_cagr", "before costs", GREY, "dash"),
         (2, "unfilled", "ordered, never filled", RED, "solid"),
-        (2, "participation", "of the volume traded in (mean)", ORANGE, "solid"),
-        (2, "cost_a_year", "cost a year, of capital", GREEN, "solid"),
+        (2, "participation", "share of the volume, mean", ORANGE, "solid"),
+        (2, "cost_a_year", "cost a year, of the capital", GREEN, "solid"),
     )
     for row, column, name, colour, dash in lines:
         line = {"color": colour, "dash": dash}
-        scatter = go.Scatter(
-            x=table["capital"].to_list(), y=table[column].to_list(), name=name, mode="lines+markers", line=line
-        )
+        legend = "legend" if row == 1 else "legend2"
+        x, y = table["capital"].to_list(), table[column].to_list()
+        scatter = go.Scatter(x=x, y=y, name=name, mode="lines+markers", line=line, legend=legend)
         figure.add_trace(scatter, row=row, col=1)
-    figure.update_traces(hovertemplate="%{x:,.4s}: %{y:.2%}<extra>%{fullData.name}</extra>")
+    # No marker is cut in half by the axis that it lies on.
+    figure.update_traces(hovertemplate="%{x:,.0f}: %{y:.2%}<extra>%{fullData.name}</extra>", cliponaxis=False)
     figure.update_layout(
         title={"text": title, "x": 0.01, "xanchor": "left"},
         height=height,
         template="plotly_white",
         margin={"l": 80, "r": 30, "t": 85, "b": 80},
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.12, "yanchor": "top"},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.01, "yanchor": "bottom"},
+        legend2={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.12, "yanchor": "top"},
     )
     figure.update_annotations(font_size=13, x=0, xanchor="left", yshift=4)
     figure.update_yaxes(tickformat=".0%")
     figure.update_yaxes(rangemode="tozero", row=2, col=1)
-    figure.update_xaxes(type="log", dtick=1, exponentformat="B")
+    capital = table["capital"].to_list()
+    # Within a power of ten the axis would have one label or none.
+    ticks = {"dtick": 1} if capital[-1] >= 10 * capital[0] else {"tickvals": capital}
+    figure.update_xaxes(type="log", exponentformat="B", ticks="outside", tickcolor="rgba(0,0,0,0)", **ticks)
     figure.update_xaxes(title_text="capital", row=2, col=1)
     return figure

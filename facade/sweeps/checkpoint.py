@@ -30,12 +30,11 @@ import polars as pl
 
 from facade.errors import BacktestWarning, DataError
 from facade.result import versions
-from facade.store import _load_json, _read, _to_disk
+from facade.store import MANIFEST, load_json, read_file, to_disk
 from facade.sweeps.lock import LOCK, Lock, LockedError, acquire
 
 FORMAT = 1
 NAME = "ml4t-kernel sweep"
-MANIFEST = "manifest.json"
 CURVES = "equity.f64"
 TAG = 12  # characters of the digest in the name of a part
 _DRAFT = ".partial"
@@ -123,7 +122,7 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.path / name)
-            _to_disk(self.path)
+            to_disk(self.path)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
@@ -170,7 +169,7 @@ def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """Refuse a directory whose manifest is of another sweep; without a manifest there is nothing to refuse."""
     if not (path / MANIFEST).is_file():
         return
-    found = _read(path / MANIFEST, _load_json)
+    found = read_file(path / MANIFEST, load_json)
     if not isinstance(found, dict) or found.get("name") != NAME:
         raise DataError(f"{path / MANIFEST} is not the manifest of a sweep; choose another directory for checkpoint=")
     if not isinstance(found.get("format"), int) or "digest" not in found:

@@ -10,21 +10,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from math import ceil
+from numbers import Integral
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from facade.errors import ConfigError
 
 
-def threads_of(n_jobs: int | None) -> int:
+def threads_of(n_jobs: Any) -> int:
     """The number of threads asked for; None: one for each CPU this process may use.
 
     Raises ConfigError unless None or an integer from 1.
     """
     if n_jobs is None:
         return usable_cpus()
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1:
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs < 1:
         raise ConfigError(f"n_jobs={n_jobs!r}: allowed is a whole number from 1, or None for all usable CPUs")
-    return n_jobs
+    return int(n_jobs)
 
 
 def usable_cpus(root: Path = Path("/")) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from facade.backtest import _notices
+from facade.backtest import run_encoded
+from facade.decode import Run
 from facade.errors import BacktestWarning
-from facade.execute import execute
 from facade.inputs import EncodedInputs, encode
 from facade.result import Result
 
@@ -17,19 +17,23 @@ if TYPE_CHECKING:
     from facade.sweeps.plan import Plan
 
 
-def row_runner(plan: Plan) -> Callable[[int, dict[str, Any]], Result]:
-    """A function of a row and changed fields of its configuration that gives the whole `Result`.
+def run_of(plan: Plan, row: int, changes: Mapping[str, Any]) -> Run:
+    """The run of a row with some fields of its configuration changed; Interrupted on Ctrl-C.
 
-    Without changes the inputs are those of the sweep, so the metrics are those of the table to the bit. What encoding
-    and refused orders give to warn of was said by the sweep, and is in the result.
+    Without changes the inputs are those of the sweep, so the metrics are those of the table to the bit.
     """
+    config, panel = plan.config_of(row).replace(**changes), plan.panel_of(row)
+    inputs = encode(panel, plan.strategy_of(row), config, plan.align) if changes else _inputs_of(plan, row)
+    return run_encoded(panel, config, inputs)
+
+
+def row_runner(plan: Plan) -> Callable[[int, dict[str, Any]], Result]:
+    """`run_of` as a function that gives the whole `Result`; what encoding has to warn of was said by the sweep."""
 
     def run_row(row: int, changes: dict[str, Any]) -> Result:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", BacktestWarning)
-            config, panel = plan.config_of(row).replace(**changes), plan.panel_of(row)
-            inputs = encode(panel, plan.strategy_of(row), config, plan.align) if changes else _inputs_of(plan, row)
-        return Result.from_run(execute(panel, config, inputs, False, _notices(panel, config)))
+            return Result.from_run(run_of(plan, row, changes))
 
     return run_row
 

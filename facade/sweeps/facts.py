@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facade.metrics import CONSTANT
+from facade.sweeps.columns import table_names
 
 if TYPE_CHECKING:
     from facade.config import Config
@@ -61,8 +62,7 @@ class SweepFacts:
     parameters: name -> kind of every column of the grid, in order ("config", "parameter", "strategy", "symbols",
     "window"). names: result column -> its name in the table. asked: rows of the grid. dropped: combinations that the
     constraint removed before anything ran. trials: configurations that were run, also those that a filter has removed
-    since. digests: of the "sweep" and of what it was made of ("prices", "strategy", ...). seed: of the sample that was
-    drawn, if one was.
+    since. seed: of the sample that was drawn, if one was.
     """
 
     parameters: Mapping[str, str]
@@ -74,22 +74,25 @@ class SweepFacts:
     trials: int
     sharpes: Sharpes
     interrupted: bool
-    digests: Mapping[str, str]
     versions: Mapping[str, str]
     seed: int | None = None
     settings: Mapping[str, Any] = field(default_factory=lambda: METRIC_SETTINGS)
 
     def joined(self, other: SweepFacts) -> SweepFacts:
-        """Of two sweeps over one panel, one after the other."""
+        """Of two sweeps over one panel, one after the other; fields in which their configurations differ are varied."""
+        ours, theirs = vars(self.config), vars(other.config)
+        differing = {name: "config" for name, value in ours.items() if value != theirs[name]}
+        parameters = {**self.parameters, **other.parameters}
+        parameters |= {name: kind for name, kind in differing.items() if name not in parameters}
         return replace(
             self,
-            parameters={**self.parameters, **other.parameters},
+            parameters=parameters,
+            names=table_names(parameters),
             keep=self.keep if self.keep == other.keep else "metrics",
             asked=self.asked + other.asked,
             dropped=self.dropped + other.dropped,
             trials=self.trials + other.trials,
             sharpes=self.sharpes.with_others(other.sharpes),
             interrupted=self.interrupted or other.interrupted,
-            digests={"prices": self.digests["prices"], "sweep": f"{self.digests['sweep']}+{other.digests['sweep']}"},
             seed=self.seed if self.seed == other.seed else None,
         )

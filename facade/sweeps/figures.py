@@ -32,8 +32,18 @@ MOST_TEXTS = 200  # cells that get their value written into them
 LONGEST_LABEL = 24
 NONE = "None"
 LETTERS = {1e12: "T", 1e9: "B", 1e6: "M"}
-LINES = [[0.0, "#B2182B"], [0.5, "#BDBDBD"], [1.0, "#2166AC"]]
-"""Diverging colours of lines, which have to be seen on white also at zero."""
+DIVERGING = (
+    ["#67001F", "#B2182B", "#D6604D", "#F4A582", "#FDDBC7"],
+    "#F7F7F7",
+    ["#D1E5F0", "#92C5DE", "#4393C3", "#2166AC", "#053061"],
+)
+"""Below zero, at zero, above; in the order of the values."""
+LINES = (["#B2182B", "#DBA9AE"], "#BDBDBD", ["#A9BBD3", "#2166AC"])
+"""The same of lines, which have to be seen on white also at zero."""
+LOPSIDED = 0.25  # of the larger side, from which on the other one gets half of the colours
+MOST_LETTERS = 100  # of the names of axes side by side, before they are slanted
+CROWD = 4  # lines a value, from which on they are drawn side by side
+BAND = 0.06  # of an axis, taken by the lines of a value
 
 
 @dataclass(frozen=True)
@@ -99,9 +109,10 @@ def heatmap(
     across, up = (_scale(table[name], bins) for name in (x, y))
     values = _cells(across, up, table[column].to_numpy(), aggregate)
     shown = "" if aggregate == "count" else metric
-    figure = go.Figure(go.Heatmap(**_heat(across, up, values, shown, aggregate)))
     others = [name for name in result.parameters if name not in (x, y)]
     deep = table.height > int(np.isfinite(_cells(across, up, np.zeros(table.height), "count")).sum())
+    bar = f"{aggregate}<br>{metric}" if shown and deep else shown or "configurations"
+    figure = go.Figure(go.Heatmap(**_heat(across, up, values, shown, bar)))
     _lay_out_heatmap(figure, across, up, title or _heat_title(metric, aggregate, others, deep, result.trials), height)
     return figure
 
@@ -116,6 +127,8 @@ def parallel_coordinates(
     height: int = 520,
 ) -> Figure:
     """A line a configuration through its parameters, coloured by the metric, which is the last axis.
+
+    Where many lines meet in one value of a parameter they are drawn side by side, the largest metric on top.
 
     columns: parameters and result columns to show; every parameter by default, those without a choice left out. limit:
     lines drawn at most; of more rows, evenly many of each rank, the best and the worst among them, and the title says
@@ -143,11 +156,16 @@ def parallel_coordinates(
     whole = rows.sort(ROW)
     values = _clipped(drawn[column].cast(pl.Float64).to_numpy())
     dimensions = [_dimension(label, drawn[name], whole[name]) for label, name in names]
-    dimensions.append({"label": metric, "values": values, **_tick_format(metric)})
-    line = {"color": values, "showscale": True, "colorbar": {**_tick_format(metric)}, **_colours(metric, values)}
-    if metric in SIGNED:
-        line["colorscale"] = LINES
-    figure = go.Figure(go.Parcoords(line=line, dimensions=dimensions, labelangle=-12, labelside="top"))
+    dimensions.append({"label": metric, "values": values, **_axis_format(metric, values)})
+    line = {"color": values, "showscale": True, "colorbar": _tick_format(metric), **_colours(metric, values, LINES)}
+    slanted = max(len(one["label"]) for one in dimensions) * (len(dimensions) - 1) > MOST_LETTERS
+    style = {
+        "labelangle": -12 if slanted else 0,
+        "labelside": "top",
+        "labelfont": {"size": 12},
+        "tickfont": {"size": 11, "color": "black"},
+    }
+    figure = go.Figure(go.Parcoords(line=line, dimensions=dimensions, **style))
     some = f"{drawn.height:,} of " if drawn.height < rows.height else ""
     text = f"{metric}: {some}{plural(rows.height, 'row')}{', evenly by rank' if some else ''}"
     _lay_out_lines(figure, title or f"{text}; {plural(result.trials, 'trial')}", dimensions[0], height)
@@ -161,7 +179,7 @@ def _lay_out_lines(figure: Figure, title: str, first: dict[str, Any], height: in
         title={"text": title, "x": 0.01, "xanchor": "left", "y": 0.97, "yanchor": "top"},
         height=height,
         template="plotly_white",
-        margin={"l": max(90, 30 + 6 * longest), "r": 60, "t": 130, "b": 40},
+        margin={"l": max(90, 30 + 6 * longest), "r": 60, "t": 120, "b": 40},
     )
 
 
@@ -244,7 +262,7 @@ def _cells(across: Scale, up: Scale, values: np.ndarray, aggregate: str) -> np.n
     return cells.reshape(len(up.labels), columns)
 
 
-def _heat(across: Scale, up: Scale, values: np.ndarray, metric: str, aggregate: str) -> dict[str, Any]:
+def _heat(across: Scale, up: Scale, values: np.ndarray, metric: str, bar: str) -> dict[str, Any]:
     name = metric or "configurations"
     texts = [[_value_text(metric, value) for value in line] for line in values]
     trace: dict[str, Any] = {
@@ -256,10 +274,7 @@ def _heat(across: Scale, up: Scale, values: np.ndarray, metric: str, aggregate: 
         "hovertemplate": f"{across.name}: %{{x}}<br>{up.name}: %{{y}}<br>{name}: %{{customdata}}<extra></extra>",
         "xgap": 1,
         "ygap": 1,
-        "colorbar": {
-            "title": {"text": name if aggregate == "count" else f"{aggregate}<br>{name}"},
-            **_tick_format(metric),
-        },
+        "colorbar": {"title": {"text": bar}, **_tick_format(metric)},
     }
     colours = _colours(metric, values)
     trace |= {"colorscale": colours["colorscale"], "zmin": colours["cmin"], "zmax": colours["cmax"]}
@@ -291,6 +306,8 @@ def _lay_out_heatmap(figure: Figure, across: Scale, up: Scale, title: str, heigh
             categoryarray=scale.labels,
             showgrid=False,
             automargin=True,
+            ticks="outside",  # not seen, but they keep the labels off the cells
+            tickcolor="rgba(0,0,0,0)",
         )
 
 
@@ -316,20 +333,43 @@ def _clipped(values: np.ndarray) -> np.ndarray:
     return np.clip(values, low, high)
 
 
-def _colours(metric: str, values: np.ndarray) -> dict[str, Any]:
-    """Diverging and symmetric about zero where zero means something, else from dark to light."""
+def _colours(metric: str, values: np.ndarray, palette: tuple[list[str], str, list[str]] = DIVERGING) -> dict[str, Any]:
+    """From dark to light; where zero means something the hue tells the sign.
+
+    Values of both signs: symmetric about zero, unless one side is small, which then has one colour. Of one sign: one
+    hue, over the range of the values.
+    """
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    if metric in SIGNED:
-        far = max(abs(low), abs(high)) or 1.0
-        return {"colorscale": "RdBu", "cmin": -far, "cmax": far}
+    if metric not in SIGNED:
+        if low == high:
+            high = low + (abs(low) or 1.0)
+        return {"colorscale": "Viridis", "cmin": low, "cmax": high}
+    below, zero, above = palette
     if low == high:
-        high = low + (abs(low) or 1.0)
-    return {"colorscale": "Viridis", "cmin": low, "cmax": high}
+        low, high = min(low, 0.0), max(high, 0.0)
+    if low == high == 0.0 or (low < 0.0 < high and min(-low, high) >= LOPSIDED * max(-low, high)):
+        far = max(-low, high) or 1.0
+        return {"colorscale": [*below, zero, *above], "cmin": -far, "cmax": far}
+    if low < 0.0 < high:
+        at = -low / (high - low)
+        left, right = (below[-1:], above) if high > -low else (below, above[:1])
+        scale = [*zip(np.linspace(0.0, at, len(left) + 1), [*left, zero], strict=True)]
+        scale += [*zip(np.linspace(at, 1.0, len(right) + 1)[1:], right, strict=True)]
+        return {"colorscale": [(float(place), colour) for place, colour in scale], "cmin": low, "cmax": high}
+    return {"colorscale": above if high > 0.0 else below, "cmin": low, "cmax": high}
 
 
 def _tick_format(metric: str) -> dict[str, Any]:
     return {"tickformat": ".0%"} if metric in FRACTIONS else {}
+
+
+def _axis_format(name: str, numbers: np.ndarray) -> dict[str, Any]:
+    """How an axis of many values writes them."""
+    if name in FRACTIONS:
+        return {"tickformat": ".0%" if float(np.ptp(numbers)) > 0.05 else ".2%"}
+    size = float(np.abs(numbers).max())
+    return {"tickformat": ".3~s" if size >= 10_000 else ",.0f" if size >= 100 else ".3~g"}
 
 
 # Parallel coordinates ------------------------------------------------------------------------------------------------
@@ -353,15 +393,16 @@ def _dimension(label: str, values: pl.Series, whole: pl.Series) -> dict[str, Any
     if values.dtype.is_numeric():
         numbers = _clipped(values.cast(pl.Float64).fill_null(np.nan).to_numpy())
         if not np.isnan(numbers).any():
-            return {"label": label, "values": numbers, **_few_ticks(numbers)}
+            return {"label": label, "values": numbers, **(_few_ticks(numbers) or _axis_format(label, numbers))}
         if not np.isnan(numbers).all():
             return {"label": label, **_with_none(numbers)}
     scale = _scale(values, values.len(), whole)
+    positions = np.arange(len(scale.labels), dtype=np.float64)
     return {
         "label": label,
-        "values": scale.codes,
-        "tickvals": list(range(len(scale.labels))),
+        "tickvals": positions.tolist(),
         "ticktext": scale.labels,
+        **_side_by_side(scale.codes.astype(np.float64), positions),
         "range": [-0.2, len(scale.labels) - 0.8],
     }
 
@@ -371,17 +412,36 @@ def _few_ticks(numbers: np.ndarray) -> dict[str, Any]:
     ticks = np.unique(numbers)
     if len(ticks) > 12 or (len(ticks) > 1 and np.diff(ticks).min() < (ticks[-1] - ticks[0]) / 24):
         return {}
-    return {"tickvals": ticks.tolist(), "ticktext": [f"{tick:.6g}" for tick in ticks]}
+    texts = [f"{tick:.6g}" for tick in ticks]
+    return {"tickvals": ticks.tolist(), "ticktext": texts, **_side_by_side(numbers, ticks)}
 
 
 def _with_none(numbers: np.ndarray) -> dict[str, Any]:
     known = numbers[~np.isnan(numbers)]
     low, high = float(known.min()), float(known.max())
     below = low - ((high - low) or abs(low) or 1.0) * 0.15
-    ticks = np.unique(known) if len(np.unique(known)) <= 12 else np.linspace(low, high, 5)
+    few = np.unique(known)
+    ticks = few if len(few) <= 12 else np.linspace(low, high, 5)
+    placed = np.where(np.isnan(numbers), below, numbers)
     return {
-        "values": np.where(np.isnan(numbers), below, numbers),
         "tickvals": [below, *ticks.tolist()],
         "ticktext": [NONE, *(f"{tick:.4g}" for tick in ticks)],
         "range": [below, high],
+        **_side_by_side(placed, np.array([below, *few])),
     }
+
+
+def _side_by_side(positions: np.ndarray, places: np.ndarray) -> dict[str, Any]:
+    """Lines through the same place next to each other in their order, when they are so many that they hide others.
+
+    positions: (n,) place of each line; places: the distinct ones, ascending. Bands are narrower than what is between.
+    """
+    if len(places) < 2 or len(positions) <= CROWD * len(places):
+        return {"values": positions}
+    width = min(BAND * (places[-1] - places[0]), 0.6 * np.diff(places).min())
+    spread = positions.copy()
+    for place in places:
+        own = np.flatnonzero(positions == place)
+        if len(own) > 1:
+            spread[own] += np.linspace(-width / 2, width / 2, len(own))
+    return {"values": spread, "range": [places[0] - width / 2, places[-1] + width / 2]}

@@ -1,7 +1,7 @@
 """Digests of what was given to a sweep: whether a checkpoint belongs to it.
 
 Equal content gives equal digests in every process on one version of Python. A function is known by its code,
-defaults and closure, and by the functions and constants of its own module that it names; an object of another kind by
+defaults and closure, and by the functions and data of its own module that it names; an object of another kind by
 its attributes or its pickle, and where it has neither by the name of its class; a LazyFrame by its query.
 """
 
@@ -27,6 +27,8 @@ from facade.within import STRATEGIES
 
 PLAIN = (str, bytes, int, float, complex, bool, type(None), date, time, timedelta, np.generic, type(Ellipsis))
 
+DATA = (*PLAIN, np.ndarray, pl.LazyFrame, Mapping, list, tuple, set, frozenset, range, Panel, Config, *STRATEGIES)
+"""Besides frames and series, which have the Arrow C stream."""
 UNPARSED = ("frame", "entries", "exits", "short_entries", "short_exits", "size", "rank")
 """What was given to a strategy; what it was parsed to decides."""
 
@@ -105,7 +107,7 @@ class _Reader:
             self._read_other(value)
 
     def _function(self, function: FunctionType) -> None:
-        """Code, defaults, closure, and the functions and constants of its module that it names."""
+        """Code, defaults, closure, and the functions and data of its module that it names."""
         if function in self._functions:
             self._tell("function", self._functions[function])
             return
@@ -115,7 +117,7 @@ class _Reader:
         known = {
             name: value
             for name, value in named.items()
-            if isinstance(value, PLAIN) or getattr(value, "__module__", None) == function.__module__
+            if _is_data(value) or getattr(value, "__module__", None) == function.__module__
         }
         parts = (function.__code__, function.__defaults__, function.__kwdefaults__, cells, known)
         self._all("function", (function.__qualname__, *parts))
@@ -170,6 +172,11 @@ class _Reader:
         buffer = io.BytesIO()
         text.rechunk().write_ipc(buffer, compression="uncompressed")
         self.sha.update(buffer.getbuffer())
+
+
+def _is_data(value: Any) -> bool:
+    """Whether a global variable holds what a strategy may be computed from, rather than a module or another's code."""
+    return isinstance(value, DATA) or (hasattr(value, "__arrow_c_stream__") and not isinstance(value, type))
 
 
 def _content(cell: Any) -> Any:

@@ -63,6 +63,11 @@ class Grid:
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
 
+    def values_of(self, field: str, config: Config) -> tuple[Any, ...]:
+        """The values of a field of Config that rows have: those of its column, else that of `config`."""
+        column = self.column(field)
+        return (getattr(config, field),) if column is None else column.values
+
     def changes(self, row: int) -> dict[str, Any]:
         """Fields of Config of a row, for `config.replace(**changes)`."""
         return {column.name: column.value(row) for column in self.columns if column.kind == "config"}

@@ -30,7 +30,7 @@ from ml4t_kernel.jit import DIGEST
 
 if TYPE_CHECKING:
     from facade.panel import Panel
-    from facade.sweeps.grid import Column, Grid
+    from facade.sweeps.grid import Grid
 
 __all__ = ["Group", "Groups", "Plan", "make_plan"]
 
@@ -75,13 +75,13 @@ class Plan:
         self._check_names()
         self._knobs = Knobs(self._columns)
         self._mapped = [name for name in PER_ASSET if any_of(self._values(name), (PerAsset,))]
-        self._check_per_asset()
         self._strategies = number(self._strategy_columns(), grid.rows)
         axes = [column.codes for column in grid.columns if column.kind in ("symbols", "window")]
         self._selections = number(axes, grid.rows)
         self._has_volume = np.zeros(len(self._selections.first), bool)
         self._bars_a_year = np.zeros(len(self._selections.first))
         self._check_selections()
+        self._check_per_asset()
         structure = structure_columns(self._columns, self._knobs, panel.has_volume, grid.rows)
         self.groups = Groups(self._strategies, self._selections, number(structure, grid.rows))
         self._inputs = Recent(RECENT_INPUTS)
@@ -140,7 +140,7 @@ class Plan:
 
         def build() -> Placed:
             column = self.grid.column("strategy")
-            variant = self.variants.of(None if column is None else _value(column, row))
+            variant = self.variants.of(None if column is None else column.value(row))
             first = int(self._strategies.first[kind])
             return Placed(variant.make(self.grid.parameters(row), self.panel, first), self.panel, self.align)
 
@@ -207,7 +207,7 @@ class Plan:
         """Where the row's part of the panel is; None for the whole panel. Raises ConfigError naming the row."""
         symbols = self._symbols(row)
         column = self.grid.column("window")
-        start, end = (None, None) if column is None else _value(column, row)
+        start, end = (None, None) if column is None else column.value(row)
         if symbols is None and start is None and end is None:
             return None
         try:
@@ -219,7 +219,7 @@ class Plan:
 
     def _symbols(self, row: int) -> tuple[str, ...] | None:
         column = self.grid.column("symbols")
-        return None if column is None else _value(column, row)
+        return None if column is None else column.value(row)
 
     def _without_others(self, row: int) -> dict[str, Any]:
         """Fields that name symbols which the row leaves out, without them; the default where none is left."""
@@ -250,23 +250,25 @@ class Plan:
             raise ConfigError("grid: the axis 'strategy' belongs to a mapping name -> strategy, and that to the axis")
 
     def _check_per_asset(self) -> None:
-        """Symbols that fields name are in the panel, and so is the column that spread names."""
+        """Symbols that fields name are in the panel, and so is the column that spread names, with values allowed."""
         for name in PER_ASSET:
             if not any_of(self._values(name), (PerAsset, str)):
                 continue
             given = self._columns[name]
             for at, value in enumerate(self._values(name)):
+                rows = np.flatnonzero(given.codes == at) if isinstance(given, Varied) else np.arange(self.grid.rows)
+                row = int(rows[0])
                 try:
-                    if name == "spread" and isinstance(value, str):
-                        half_spread(self.panel, self.config.replace(spread=value))
-                    elif isinstance(value, PerAsset):
+                    if isinstance(value, PerAsset):
                         asset_values(self.panel, name, value)
+                    elif isinstance(value, str):
+                        # A column may hold nonsense where no row trades.
+                        for row in rows[np.unique(self._selections.of[rows], return_index=True)[1]].tolist():
+                            half_spread(self.panel_of(row), self.config.replace(spread=value))
                 except ConfigError as error:
-                    if not isinstance(given, Varied):
+                    if not isinstance(given, Varied) and self._selection(row) is None:
                         raise
-                    rows = np.flatnonzero(given.codes == at)
-                    if len(rows):
-                        raise ConfigError(f"row {rows[0]}: {error}") from error
+                    raise ConfigError(f"{self._where(row)}: {error}") from error
 
     def _check_selections(self) -> None:
         """Every part of the panel has bars, and volume where a row reads it; derives its bars a year."""
@@ -309,10 +311,6 @@ class Plan:
         columns = [column for column in self.grid.columns if column.kind != "config"]
         shown = ", ".join(f"{column.name}={column.labels[column.codes[row]]}" for column in columns)
         return f"row {row} ({shown})" if shown else f"row {row}"
-
-
-def _value(column: Column, row: int) -> Any:
-    return column.values[column.codes[row]]
 
 
 def make_plan(panel: Panel, strategy: Any, config: Config, grid: Grid, align: str | None = None) -> Plan:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 FIRST_ROWS = 64
 """Rows of a group's first chunks, before its speed is known; less where a row looks slow."""
 FIRST_SECONDS = 0.02
-BLOCK_ROWS = 8192
-"""Rows whose parameters are made at once, and the most of a chunk (5 MB there, 6 MB back)."""
+BLOCK_ROWS = 4096
+"""Rows whose parameters are made at once, and the most of a chunk (2 MB there, 3 MB back)."""
 KEPT_BYTES = 1 << 24
 """Most of a chunk's equity curves."""
 ATTEMPTS = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ import polars as pl
 
 from facade.errors import BacktestWarning
 from facade.frames import did_you_mean
+from facade.result import Result
 from facade.summary import percent
-from facade.sweeps.columns import ROW
+from facade.sweeps.columns import BANKRUPT, ROW
 from facade.sweeps.facts import SweepFacts
 
 READINGS: Mapping[str, tuple[str, tuple[str, str]]] = {
@@ -68,14 +69,28 @@ class Best:
         return f"Best(row {self.row:,}{where}; {self.metric} {written(self.metric, self.value)}, {', '.join(rest)})"
 
 
-def column_of(facts: SweepFacts, metric: str) -> str:
-    """The column of the table that holds a metric; ValueError when there is none, or when it holds no numbers."""
+def check_metric(metric: str, names: Collection[str]) -> None:
+    """ValueError when a metric is none of the result columns `names`, or holds no numbers."""
     if metric == "reason":
         raise ValueError("metric='reason' is text; rank by a number")
-    if metric not in facts.names:
-        known = ", ".join(name for name in facts.names if name != "reason")
-        raise ValueError(f"metric={metric!r} is not known{did_you_mean(metric, facts.names)} (metrics: {known})")
+    if metric not in names:
+        known = ", ".join(name for name in names if name != "reason")
+        raise ValueError(f"metric={metric!r} is not known{did_you_mean(metric, names)} (metrics: {known})")
+
+
+def column_of(facts: SweepFacts, metric: str) -> str:
+    """The column of the table that holds a metric; ValueError as of `check_metric`."""
+    check_metric(metric, facts.names)
     return facts.names[metric]
+
+
+def value_of(result: Result, metric: str) -> float:
+    """A metric of a single run: any result column of a sweep that is a number."""
+    if metric in result.metrics:
+        return float(result.metrics[metric])
+    if metric == BANKRUPT:  # what is left is closed at once, and nothing is decided ever after
+        return float(result.metrics["final_value"] <= 0.0)
+    return float(result.facts.rejection_reasons.get(metric.removeprefix("refused_"), 0))
 
 
 def ranked(table: pl.LazyFrame, column: str, maximize: bool, count: int) -> pl.DataFrame:
@@ -104,7 +119,7 @@ class Contest:
     metric: str
     maximize: bool
     records: list[dict[str, Any]]
-    run: Callable[[int, dict[str, Any]], Any]
+    run: Callable[[int, dict[str, Any]], Result]
 
     def overtaken(self) -> Iterator[tuple[str, str, int, float, float]]:
         """(policy, reading, row, its value, the winner's value) for each reading under which another row wins."""
@@ -132,7 +147,7 @@ class Contest:
         clear = not record[self.facts.names[kind]] and not (kind == _UNCERTAIN and used == "proved")
         if clear or used == reading:
             return float(record[self.facts.names[self.metric]])
-        return float(self.run(int(record[ROW]), {policy: reading}).metrics[self.metric])
+        return value_of(self.run(int(record[ROW]), {policy: reading}), self.metric)
 
 
 def ambiguity_warning(contest: Contest, can_run: bool) -> BacktestWarning | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from facade.config import Config
+    from facade.sweeps.grid import Constraint
     from facade.sweeps.plan import Plan
     from facade.sweeps.store import Rows
 
@@ -75,8 +76,13 @@ class SweepResult:
 
     @property
     def facts(self) -> SweepFacts:
-        """Everything else that is known: settings, seed, digests, versions."""
+        """Everything else that is known: settings, seed, versions."""
         return self._source.facts
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """SHA-256 of the "sweep" and of what it was made of ("prices", "strategy", ...), made when first asked for."""
+        return self._source.digests
 
     @property
     def trials(self) -> int:
@@ -114,9 +120,9 @@ class SweepResult:
     def concat(cls, results: Iterable[SweepResult]) -> SweepResult:
         """Several results as one: trials add up, rows are numbered anew in the order given.
 
-        A field of the configuration that one sweep did not vary has the value it had there; any other parameter that
-        it did not have is null. A configuration that was run in two sweeps counts twice. Raises DataError when the
-        results are of different prices.
+        A field of the configuration that one sweep did not vary has the value it had there, and fields in which their
+        configurations differ become parameters; any other parameter that a sweep did not have is null. A configuration
+        that was run in two sweeps counts twice. Raises DataError when the results are of different prices.
         """
         given = list(results)
         if not given:
@@ -300,16 +306,26 @@ class SweepResult:
         return cls._of(read_sweep(directory))
 
     def attach(
-        self, prices: Any, strategy: Any, *, grid: Any = None, align: str | None = None, **loading: Any
+        self,
+        prices: Any,
+        strategy: Any,
+        *,
+        grid: Any = None,
+        constraint: Constraint | None = None,
+        align: str | None = None,
+        actions: Any = None,
+        **loading: Any,
     ) -> SweepResult:
         """The same result, able to run its rows again.
 
-        prices, strategy, align, loading: what the sweep was run with; DataError when they are not (by digest). grid:
-        needed only when it held values that cannot be written as text (functions, arrays), and says so.
+        prices, strategy, align, actions, loading: what the sweep was run with; DataError when they are not (by
+        digest). grid, with its constraint: needed only when it held values that cannot be written as text (functions,
+        arrays), and says so.
         """
-        from facade.sweeps.saved import attached
+        from facade.sweeps.reattach import attached
 
-        return self._of(attached(self._source, prices, strategy, grid, align, loading), self._filters)
+        own = {"grid": grid, "constraint": constraint, "align": align, "actions": actions, "loading": loading}
+        return self._of(attached(self._source, prices, strategy, **own), self._filters)
 
     def __repr__(self) -> str:
         from facade.sweeps.telling import headline

@@ -6,18 +6,18 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from os import PathLike
-from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import polars as pl
 
-from facade.backtest import _as_config, _as_panel, _refuse_engine_arguments
+from facade.backtest import as_config, as_panel, refuse_engine_arguments
 from facade.config import Config
 from facade.errors import BacktestWarning, ConfigError, Interrupted
 from facade.frames import did_you_mean
 from facade.sweeps.drill import row_runner
-from facade.sweeps.grid import Grid, read_grid
+from facade.sweeps.grid import read_grid
 from facade.sweeps.notes import Notes
 from facade.sweeps.plan import Plan, make_plan
 from facade.sweeps.pool import Outcome, run_plan
@@ -27,8 +27,6 @@ from facade.sweeps.store import Rows, columns_of
 from facade.sweeps.variants import Variants
 
 KEPT = ("metrics", "equity", "trades")
-STORE_SECONDS, STORE_BYTES = 0.25, 1 << 24
-"""Finished chunks are put together for that long, or until they are so large, before they are stored."""
 
 
 def sweep(
@@ -117,61 +115,39 @@ def sweep(
     [(0, 10, 50, None, 79), (1, 10, 50, 0.05, 132), (2, 10, 100, None, 53)]
     """
     _check_arguments(strategy, keep, loading)
-    config, variants = _as_config(config), Variants(strategy)
+    config, variants = as_config(config), Variants(strategy)
     with closing(place_of(executor, n_jobs)) as place:
         read = read_grid(
             grid, config, parameters=variants.parameters, variants=variants.names, constraint=constraint, seed=seed
         )
-        panel = _as_panel(prices, actions, config, _with_spreads(read, loading))
+        panel = as_panel(prices, actions, read.values_of("spread", config), loading)
         notes = Notes()
         with notes.gathering():
             plan = make_plan(panel, strategy, config, read, align)
-        with Rows.open(read, plan.digest, keep, panel.shape[0], checkpoint) as rows:
+        # Of a sweep that leaves nothing behind nobody asks what it was of, and the digest of a large panel takes long.
+        identity = (uuid4().hex, None) if checkpoint is None else (plan.digest, plan.digests)
+        with Rows.open(read, identity[0], keep, panel.shape[0], checkpoint, digests=identity[1]) as rows:
             return _run(plan, rows, place, notes, progress, checkpoint)
 
 
 def _check_arguments(strategy: Any, keep: str, loading: dict[str, Any]) -> None:
-    _refuse_engine_arguments(strategy, loading.pop("signals", None), loading.pop("context", None))
+    refuse_engine_arguments(strategy, loading.pop("signals", None), loading.pop("context", None))
     if keep not in KEPT:
         near = did_you_mean(str(keep), KEPT)
         raise ConfigError(f"keep={keep!r}: allowed are {', '.join(map(repr, KEPT))}{near}")
 
 
-def _with_spreads(grid: Grid, loading: dict[str, Any]) -> dict[str, Any]:
-    """Loading arguments that bring the columns with them that the grid names as spreads."""
-    column = grid.column("spread")
-    extras = loading.get("extras", ())
-    named = [value for value in (column.values if column else ()) if isinstance(value, str) and value not in extras]
-    return {**loading, "extras": (*extras, *named)} if named else loading
-
-
 class _Recorder:
-    """Puts finished chunks together, and their metrics into the rows: many at once is cheaper."""
+    """Turns finished chunks into rows of the table, and counts what deserves a warning."""
 
     def __init__(self, plan: Plan, rows: Rows) -> None:
         self._plan, self._rows = plan, rows
-        self._waiting: list[tuple[np.ndarray, Outcome]] = []
-        self._stored, self._bytes = perf_counter(), 0
         self.count = self.refused = self.bankrupt = 0
 
     def take(self, rows: np.ndarray, outcome: Outcome) -> None:
         """A chunk came back."""
-        self._waiting.append((rows, outcome))
-        self._bytes += outcome.state.nbytes + sum(one.nbytes for one in outcome.kept or ())
-        if perf_counter() - self._stored > STORE_SECONDS or self._bytes > STORE_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Store what waits."""
-        waiting, self._waiting = self._waiting, []
-        self._stored, self._bytes = perf_counter(), 0
-        if not waiting:
-            return
-        rows = np.concatenate([rows for rows, _ in waiting])
-        state = np.concatenate([outcome.state for _, outcome in waiting])
-        kept = [one for _, outcome in waiting for one in outcome.kept or ()]
-        columns = columns_of(state, self._plan.initial_cash(rows), self._plan.periods_per_year(rows))
-        self._rows.add(rows, columns, kept if self._rows.keep != "metrics" else None)
+        columns = columns_of(outcome.state, self._plan.initial_cash(rows), self._plan.periods_per_year(rows))
+        self._rows.add(rows, columns, outcome.kept)
         self.count += len(rows)
         self.refused += int(np.count_nonzero(columns["num_rejected_orders"] + columns["num_cut_orders"]))
         self.bankrupt += int(np.count_nonzero(columns["bankrupt"]))
@@ -190,10 +166,7 @@ def _run(plan: Plan, rows: Rows, place: Place, notes: Notes, progress: bool, che
     recorder, interrupted = _Recorder(plan, rows), False
     try:
         with notes.gathering():
-            try:
-                run_plan(plan, ~rows.done, rows.keep, place, recorder.take, progress)
-            finally:
-                recorder.flush()
+            run_plan(plan, ~rows.done, rows.keep, place, recorder.take, progress)
     except Interrupted:
         interrupted = True
     except Exception as error:

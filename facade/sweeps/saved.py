@@ -14,8 +14,6 @@ A directory is written under another name and moved into its place when it is wh
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime
@@ -30,7 +28,7 @@ from facade.config import Config, PerAsset
 from facade.errors import ConfigError, DataError
 from facade.frames import frozen
 from facade.result import Result
-from facade.store import MANIFEST, _load_json, _move_into_place, _read, _refuse_foreign, _sha256, _to_disk, _write_json
+from facade.store import Kind, load_json, read_file, verified, write_directory, write_json
 from facade.sweeps.axes import DEFAULT
 from facade.sweeps.columns import ROW
 from facade.sweeps.facts import Sharpes, SweepFacts
@@ -40,16 +38,22 @@ if TYPE_CHECKING:
     from facade.sweeps.result import SweepResult
     from facade.sweeps.sources import RunRow, Source
 
-FORMAT = 1
-NAME = "ml4t-kernel sweep result"
+KIND = Kind("ml4t-kernel sweep result", 1, "result of a sweep", ("table.parquet", "sweep.json"))
 CLOCK = "clock"
 
 
 class StoredSource:
     """A result read from files; its rows can be run once prices and strategy are attached."""
 
-    def __init__(self, facts: SweepFacts, grid: Grid | None, files: Mapping[str, Any], run_row: RunRow | None) -> None:
-        self.facts, self.grid, self.files = facts, grid, files
+    def __init__(
+        self,
+        facts: SweepFacts,
+        digests: Mapping[str, str],
+        grid: Grid | None,
+        files: Mapping[str, Any],
+        run_row: RunRow | None,
+    ) -> None:
+        self.facts, self.digests, self.grid, self.files = facts, digests, grid, files
         self.can_run = run_row is not None
         self._run_row = run_row
         self._rows = files["table"][ROW].to_numpy()
@@ -88,56 +92,27 @@ class StoredSource:
 
 def write_sweep(result: SweepResult, source: Source, directory: str | PathLike[str]) -> None:
     """Write a result into `directory`, whole or not at all; see `SweepResult.to_parquet`."""
-    place = Path(directory)
-    _refuse_foreign(place)
-    if place.is_dir() and any(place.iterdir()) and _read(place / MANIFEST, _load_json).get("name") != NAME:
-        raise FileExistsError(f"{place} holds something that is not the result of a sweep; choose another directory")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.parent / f".{place.name}.{uuid.uuid4().hex}.partial"
-    draft.mkdir()
-    try:
-        _write_files(result, source, draft)
-        _move_into_place(draft, place)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    write_directory(Path(directory), KIND, lambda draft: _write_files(result, source, draft))
 
 
 def read_sweep(directory: str | PathLike[str]) -> StoredSource:
     """Read a result; DataError names the file that is missing, damaged or too new."""
     place = Path(directory)
-    names = _verified(place)
-    told = _read(place / "sweep.json", _load_json)
+    names = verified(place, KIND)
+    told = read_file(place / "sweep.json", load_json)
     files: dict[str, Any] = {
-        path.stem: _read(path, pl.read_parquet)
+        path.stem: read_file(path, pl.read_parquet)
         for path in (place / name for name in names)
         if path.suffix == ".parquet"
     }
     if "equity.npy" in names:
-        files["equity"] = _read(place / "equity.npy", lambda path: np.load(path, mmap_mode="r", allow_pickle=False))
+        files["equity"] = read_file(place / "equity.npy", lambda path: np.load(path, mmap_mode="r", allow_pickle=False))
     try:
         facts = _facts_of(told)
         grid = _grid_of(told, files["codes"]) if "codes" in files else None
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{place}: written by another version, and it does not fit this one: {error}") from error
-    return StoredSource(facts, grid, files, None)
-
-
-def attached(
-    source: Source, prices: Any, strategy: Any, grid: Any, align: str | None, loading: dict[str, Any]
-) -> StoredSource:
-    """The source with what runs its rows, if these are the prices and the strategy that it was made with."""
-    from facade.sweeps.reattach import make_again
-
-    if not isinstance(source, StoredSource):
-        raise DataError("attach() is for a result that was loaded from files; this one has its prices and strategy")
-    if source.grid is None and grid is None:
-        raise DataError(
-            "the grid of this result was not written, because it holds values that are not text or numbers, or "
-            "results were put together; give it again as grid="
-        )
-    run_row = make_again(source.facts, source.grid if grid is None else grid, prices, strategy, align, loading)
-    return StoredSource(source.facts, source.grid, source.files, run_row)
+    return StoredSource(facts, told["digests"], grid, files, None)
 
 
 # Writing -------------------------------------------------------------------------------------------------------------
@@ -157,14 +132,7 @@ def _write_files(result: SweepResult, source: Source, draft: Path) -> None:
         axes = [_axis_told(column) for column in source.grid.columns]
         codes = {column.name: column.codes for column in source.grid.columns}
         pl.DataFrame(codes).write_parquet(draft / "codes.parquet", compression="zstd")
-    _write_json(draft / "sweep.json", _told(source.facts, axes))
-    files = {}
-    for path in sorted(draft.iterdir()):
-        _to_disk(path)
-        files[path.name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-    _write_json(draft / MANIFEST, {"name": NAME, "format": FORMAT, "files": files})
-    _to_disk(draft / MANIFEST)
-    _to_disk(draft)
+    write_json(draft / "sweep.json", _told(source, axes))
 
 
 def _write_curves(result: SweepResult, source: Source, rows: np.ndarray, draft: Path) -> None:
@@ -181,8 +149,9 @@ def _write_curves(result: SweepResult, source: Source, rows: np.ndarray, draft: 
         pl.concat(clocks).write_parquet(draft / "clocks.parquet", compression="zstd")
 
 
-def _told(facts: SweepFacts, axes: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """Facts as plain data."""
+def _told(source: Source, axes: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """Facts and digests as plain data."""
+    facts = source.facts
     plain = {name: value for name, value in vars(facts).items() if name not in ("config", "sharpes", "settings")}
     plain |= {name: dict(value) for name, value in plain.items() if isinstance(value, Mapping)}
     return {
@@ -190,6 +159,7 @@ def _told(facts: SweepFacts, axes: list[dict[str, Any]] | None) -> dict[str, Any
         "sharpes": asdict(facts.sharpes),
         "metric_settings": dict(facts.settings),
         "config": facts.config.to_dict(),
+        "digests": dict(source.digests),
         "axes": axes,
     }
 
@@ -223,29 +193,8 @@ def _encoded(value: Any) -> Any:
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
-def _verified(place: Path) -> list[str]:
-    """Names of the files, each there with the size and the checksum of the manifest."""
-    if not (place / MANIFEST).is_file():
-        raise DataError(f"{place} holds no result of a sweep: {MANIFEST} is missing")
-    manifest = _read(place / MANIFEST, _load_json)
-    if not isinstance(manifest, dict) or manifest.get("name") != NAME:
-        raise DataError(f"{place / MANIFEST} is not the manifest of a sweep's result")
-    written, files = manifest.get("format"), manifest.get("files")
-    if not isinstance(written, int) or not isinstance(files, dict) or not {"table.parquet", "sweep.json"} <= set(files):
-        raise DataError(f"{place / MANIFEST} is damaged")
-    if written > FORMAT:
-        raise DataError(f"{place} has format {written}, this version reads up to {FORMAT}: upgrade ml4t-kernel")
-    for name, listed in files.items():
-        path = place / name
-        if not path.is_file():
-            raise DataError(f"{place} is damaged: {name} is missing")
-        if path.stat().st_size != listed.get("bytes") or _sha256(path) != listed.get("sha256"):
-            raise DataError(f"{place} is damaged: {name} does not match its checksum")
-    return list(files)
-
-
 def _facts_of(told: dict[str, Any]) -> SweepFacts:
-    known = {name: value for name, value in told.items() if name not in ("axes", "metric_settings")}
+    known = {name: value for name, value in told.items() if name not in ("axes", "digests", "metric_settings")}
     known |= {"config": Config.from_dict(told["config"]), "sharpes": Sharpes(**told["sharpes"])}
     return SweepFacts(**known, settings=told["metric_settings"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
@@ -32,6 +32,10 @@ class Source(Protocol):
 
     @property
     def facts(self) -> SweepFacts: ...
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """Digests of the "sweep" and of what it was made of ("prices", "strategy", ...), made when asked for."""
+
     @property
     def grid(self) -> Grid | None:
         """All configurations; None where they are not known."""
@@ -70,7 +74,7 @@ class LiveSource:
 
     @cached_property
     def facts(self) -> SweepFacts:
-        """Gathered when first asked for: a digest of a large panel takes longer than a small sweep."""
+        """Gathered when first asked for."""
         rows, plan, grid = self._rows, self._plan, self._plan.grid
         names = rows.names
         known = rows.scan().select(names["sharpe"], names["periods_per_year"]).collect()
@@ -84,10 +88,14 @@ class LiveSource:
             trials=rows.count,
             sharpes=Sharpes.of(*(column.to_numpy() for column in known)),
             interrupted=self._interrupted,
-            digests={**plan.digests, "sweep": plan.digest},
             versions=versions(),
             seed=grid.seed,
         )
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """Of the plan."""
+        return {**self._plan.digests, "sweep": self._plan.digest}
 
     def scan(self) -> pl.LazyFrame:
         """As stored."""
@@ -155,15 +163,26 @@ class JoinedSource:
         self.can_run = all(source.can_run for source, _ in parts)
         self.facts = parts[0][0].facts
         for number, (source, _) in enumerate(parts[1:], start=1):
-            _check_same(self.facts, source.facts, number)
+            _check_same(parts[0][0], source, number)
             self.facts = self.facts.joined(source.facts)
+        for number, (source, _) in enumerate(parts):
+            _check_names(self.facts, source.facts, number)
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """Of the prices and of all sweeps; there is no strategy or grid of the whole."""
+        given = [part.source.digests for part in self._parts]
+        return {"prices": given[0]["prices"], "sweep": "+".join(digests["sweep"] for digests in given)}
 
     def scan(self) -> pl.LazyFrame:
         """One table; a field of the configuration that a part did not vary has that part's value."""
-        names = dict(self.facts.parameters)
-        whole = pl.concat([_completed(part, names) for part in self._parts], how="diagonal_relaxed")
-        results = list(self.facts.names.values())
-        return whole.drop(ROW).select(*names, *results).with_row_index(ROW).cast({ROW: pl.Int64})
+        whole = pl.concat([_completed(part, self.facts) for part in self._parts], how="diagonal_relaxed")
+        return (
+            whole.drop(ROW)
+            .select(*self.facts.parameters, *self.facts.names.values())
+            .with_row_index(ROW)
+            .cast({ROW: pl.Int64})
+        )
 
     def _found(self, row: int) -> tuple[Source, int]:
         part = int(np.searchsorted(self._first, row, side="right")) - 1
@@ -206,20 +225,24 @@ class JoinedSource:
         return source.run(own, changes)
 
 
-def _check_same(first: SweepFacts, other: SweepFacts, number: int) -> None:
+def _check_same(first: Source, other: Source, number: int) -> None:
     if first.digests["prices"] != other.digests["prices"]:
         raise DataError(f"result {number} is of other prices than result 0: their rows cannot stand in one table")
-    if dict(first.names) != dict(other.names):
-        clash = {name for name in first.names if first.names[name] != other.names[name]}
-        raise DataError(
-            f"result {number}: {', '.join(sorted(clash))} is a parameter of one result and only a column of another; "
-            "rename the argument of the strategy"
-        )
 
 
-def _completed(part: _Part, names: dict[str, str]) -> pl.LazyFrame:
-    """The part's table with the configuration's value for each field that only other parts vary."""
+def _check_names(whole: SweepFacts, part: SweepFacts, number: int) -> None:
+    """An argument of one strategy must not have the name of a result of another; a field of Config may."""
+    for name, kind in whole.parameters.items():
+        if name in whole.names and kind != "config" and name not in part.parameters:
+            raise DataError(
+                f"result {number}: {name} is a parameter of another result and only a column of this one; rename the "
+                "argument of the strategy"
+            )
+
+
+def _completed(part: _Part, whole: SweepFacts) -> pl.LazyFrame:
+    """The part's table with names of the whole, and the configuration's value for each field that only others vary."""
     facts = part.source.facts
-    own = [name for name, kind in names.items() if kind == "config" and name not in facts.parameters]
+    own = [name for name, kind in whole.parameters.items() if kind == "config" and name not in facts.parameters]
     values = [pl.lit(labels_of([getattr(facts.config, name)], "config")[0]).alias(name) for name in own]
-    return part.table.with_columns(values)
+    return part.table.rename({facts.names[name]: whole.names[name] for name in whole.names}).with_columns(values)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from facade import backtest
+from facade.backtest import as_config, as_panel, take_loading
 from facade.errors import BacktestWarning, ConfigError, DataError, Interrupted
-from facade.execute import execute
 from facade.frames import frozen
-from facade.inputs import encode
 from facade.result import Result
+from facade.sweeps.columns import column_types
+from facade.sweeps.drill import run_of
 from facade.sweeps.grid import Column, Grid, read_grid
 from facade.sweeps.labels import labels_of
 from facade.sweeps.notes import Notes
 from facade.sweeps.plan import Plan, make_plan
-from facade.sweeps.ranking import column_of
+from facade.sweeps.ranking import check_metric, column_of, value_of
 from facade.sweeps.result import SweepResult
-from facade.sweeps.run import _with_spreads, sweep
+from facade.sweeps.run import sweep
 from facade.sweeps.splits import Size, Split, Window, walk_forward_splits
 from facade.sweeps.stitch import Stretch, ran, rested, stitched_equity, stitched_metrics
 from facade.sweeps.variants import Variants
@@ -66,7 +66,7 @@ class WalkForward:
     metric: str
     trials: int
     """Backtests that were chosen from: rows of the grid x folds."""
-    in_sample: SweepResult = field()
+    in_sample: SweepResult
     """All of them: row r of fold f is row f x rows + r, parameter "window" is the train window."""
 
     @property
@@ -91,7 +91,7 @@ class WalkForward:
         """A plotly figure: equity with the starts of the test windows; the metric in and out of sample by fold."""
         from facade.sweeps.walk_forward_figure import figure_of
 
-        return figure_of(self, title or repr(self), max_points, height)
+        return figure_of(self, title, max_points, height)
 
     def __repr__(self) -> str:
         known = self.metrics
@@ -131,15 +131,15 @@ def walk_forward(
     Parameters
     ----------
     prices, strategy, config, grid, constraint, seed, actions, align
-        As for `sweep`; the grid has neither "window" nor "initial_cash". A strategy given as a function sees the whole
-        panel, so that indicators are warm on the first bar of a window; it must not look ahead, which nothing here
-        can check.
+        As for `sweep`; the grid has no "window", "initial_cash" or "periods_per_year". A strategy given as a function
+        sees the whole panel, so that indicators are warm on the first bar of a window; it must not look ahead, which
+        nothing here can check.
     train, test, step, anchored, purge, whole
         As for `walk_forward_splits`.
     splits
         Instead of these: windows of your own, whose tests follow each other without gap or overlap.
     metric, maximize
-        What to choose by: a key of `facade.metrics`.
+        What to choose by: one of `SweepResult.columns` that is a number.
     min_trades
         Rows with fewer closed trades in a train window are not chosen there.
     **keywords
@@ -162,7 +162,7 @@ def walk_forward(
     DataError, ConfigError, StrategyError
         Before anything runs, naming what is wrong and where.
     Interrupted
-        On Ctrl-C during the sweep; its `result` is the SweepResult so far.
+        On Ctrl-C; its `result` is the SweepResult in sample, so far.
 
     Examples
     --------
@@ -177,7 +177,8 @@ def walk_forward(
     >>> found.folds.select("test_start", "length").rows()
     [(datetime.date(2004, 3, 1), 50), (datetime.date(2007, 3, 1), 50), (datetime.date(2010, 3, 1), 50)]
     """
-    config = backtest._as_config(config)
+    config = as_config(config)
+    check_metric(metric, column_types())
     given = Variants(strategy)
     read = read_grid(
         grid,
@@ -189,8 +190,7 @@ def walk_forward(
         taken=("window", *FOLD),
     )
     _refuse_own(read)
-    loading = {name: keywords.pop(name) for name in LOADING if name in keywords}
-    panel = backtest._as_panel(prices, actions, config, _with_spreads(read, loading))
+    panel = as_panel(prices, actions, read.values_of("spread", config), take_loading(keywords))
     if splits is None:
         if train is None or test is None:
             raise ConfigError("walk_forward needs train= and test= (bars, or durations such as '3y'), or splits=")
@@ -202,12 +202,16 @@ def walk_forward(
     trained = _with_windows(read, _labels(panel, [split.train[0] for split in splits]))
     notes = Notes()
     with notes.gathering():
+        tests = make_plan(panel, given, config, _with_windows(read, _labels(panel, [s.test[0] for s in splits])), align)
         found = sweep(panel, strategy, config, trained, align=align, **keywords)
     if found.interrupted:
         raise Interrupted(f"interrupted after {len(found):,} of {trained.rows:,} runs in sample; see .result", found)
     chosen, values = _choose(found, len(splits), metric, maximize, min_trades)
-    with notes.gathering():
-        stretches = _trade(panel, strategy, config, read, splits, chosen, align)
+    try:
+        with notes.gathering():
+            stretches = _trade(tests, [split.test[0] for split in splits], chosen)
+    except Interrupted as error:
+        raise Interrupted("interrupted out of sample; .result is the sweep in sample", found) from error
     notes.warn()
     result = _put_together(panel, config, read, splits, stretches, (chosen, values, metric), found)
     refused = result.metrics["num_rejected_orders"] + result.metrics["num_cut_orders"]
@@ -217,20 +221,18 @@ def walk_forward(
     return result
 
 
-LOADING = ("symbols", "start", "end", "bar_label", "repair", "delisting", "columns", "extras")
-"""Arguments of `load_panel`."""
+OWN = {
+    "window": "train and test, or splits, make the windows",
+    "initial_cash": "each test window starts with what the one before left; see capacity()",
+    "periods_per_year": "the account that goes through all windows has one number of bars a year",
+}
+"""Axes that the user's grid has not, and why."""
 
 
 def _refuse_own(grid: Grid) -> None:
-    if grid.column("window") is not None:
-        raise ConfigError(
-            "the grid of a walk-forward has no axis 'window': train and test, or splits, make the windows"
-        )
-    if grid.column("initial_cash") is not None:
-        raise ConfigError(
-            "the grid of a walk-forward has no axis 'initial_cash': each test window starts with what the one before "
-            "left; see capacity()"
-        )
+    for name, why in OWN.items():
+        if grid.column(name) is not None:
+            raise ConfigError(f"the grid of a walk-forward has no axis {name!r}: {why}")
 
 
 def _check_splits(splits: Sequence[Split], panel: Panel) -> None:
@@ -286,54 +288,20 @@ def _choose(
     return chosen, best
 
 
-def _trade(
-    panel: Panel,
-    strategy: Any,
-    config: Config,
-    grid: Grid,
-    splits: Sequence[Split],
-    chosen: np.ndarray,
-    align: str | None,
-) -> list[Stretch]:
-    """The chosen row of each fold on its test window, each with the equity that the one before left."""
-    tests = [split.test[0] for split in splits]
-    plan = _plan_of_tests(panel, strategy, config, grid, chosen, tests, align)
-    cash, row = float(config.initial_cash), 0
+def _trade(plan: Plan, tests: Sequence[Window], chosen: np.ndarray) -> list[Stretch]:
+    """The chosen row of each fold on its test window, each with the equity that the one before left.
+
+    plan: of every row on every test window, those of window 0 first.
+    """
+    rows, cash = plan.grid.rows // len(tests), float(plan.config.initial_cash)
     stretches = []
-    for window, number in zip(tests, chosen, strict=True):
-        if number >= 0 and cash > 0.0 and plan is not None:
-            stretches.append(_run(plan, row, cash, align))
+    for fold, (window, row) in enumerate(zip(tests, chosen.tolist(), strict=True)):
+        if row >= 0 and cash > 0.0:
+            stretches.append(ran(run_of(plan, fold * rows + row, {"initial_cash": cash})))
         else:
-            stretches.append(rested(panel.timestamps[window.slice], cash))
-        row += int(number >= 0)
+            stretches.append(rested(plan.panel.timestamps[window.slice], cash))
         cash = stretches[-1].final_value
     return stretches
-
-
-def _plan_of_tests(
-    panel: Panel,
-    strategy: Any,
-    config: Config,
-    grid: Grid,
-    chosen: np.ndarray,
-    tests: Sequence[Window],
-    align: str | None,
-) -> Plan | None:
-    """A plan whose rows are the test windows of the folds that have a row; None when there are none."""
-    some = chosen >= 0
-    if not some.any():
-        return None
-    windows = [label for label, taken in zip(_labels(panel, tests), some, strict=True) if taken]
-    own = [replace(column, codes=frozen(column.codes[chosen[some]], np.int32)) for column in grid.columns]
-    codes = frozen(np.arange(len(windows)), np.int32)
-    window = Column("window", "window", tuple(windows), codes, labels_of(windows, "window"))
-    return make_plan(panel, strategy, config, Grid((window, *own), len(windows), 0), align)
-
-
-def _run(plan: Plan, row: int, cash: float, align: str | None) -> Stretch:
-    panel, config = plan.panel_of(row), plan.config_of(row).replace(initial_cash=cash)
-    inputs = encode(panel, plan.strategy_of(row), config, align)
-    return ran(execute(panel, config, inputs, False, backtest._notices(panel, config)))
 
 
 def _put_together(
@@ -356,7 +324,7 @@ def _put_together(
         for name in ("train", "test")
         for edge, bar in (("start", "first"), ("end", "last"))
     }
-    outside = [nan if s.result is None else float(s.result.metrics[metric]) for s in stretches]
+    outside = [nan if s.result is None else value_of(s.result, metric) for s in stretches]
     taken = pl.Series("row", chosen).set(pl.Series(chosen < 0), None)
     shown = [column.shown.gather(pl.Series(column.codes).gather(taken)).alias(column.name) for column in grid.columns]
     folds = pl.DataFrame(
