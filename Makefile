@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Workers of pytest-xdist: WORKERS=auto is faster, one process shows what tests print (the table of scenarios).
 WORKERS ?= 0
 # Modules of benchmarks/ that `make bench` runs.
-BENCHMARKS ?= speed resting loading cold
+BENCHMARKS ?= speed sweeps million resting loading cold
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # Stamps carry the interpreter's version, so that another PYTHON makes the environment anew.
 READY := $(VENV)/.ready-$(VERSION)

@@ -73,7 +73,7 @@ def plotly_modules() -> tuple[ModuleType, ModuleType]:
     try:
         from plotly import graph_objects, subplots
     except ImportError as error:
-        raise ImportError("plot() needs plotly: pip install 'ml4t-kernel[viz]'") from error
+        raise ImportError("figures need plotly: pip install 'ml4t-kernel[viz]'") from error
     return graph_objects, subplots
 
 

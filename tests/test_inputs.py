@@ -18,6 +18,7 @@ from ml4t_kernel.schema import (
     ENTER_LONG,
     ENTER_SHORT,
     EVENT_ACTION,
+    EVENT_ENTRY,
     EVENT_ORDER,
     EVENT_SIGNAL,
     EVENT_STALE,
@@ -241,7 +242,9 @@ def test_signals_from_arrays_and_frames_agree():
     ]
     assert (signals["amount"] == 0.3).all() and np.isposinf(signals["rank"]).all()
     assert (from_long.intents.signals == signals).all() and (from_wide.intents.signals == signals).all()
-    assert list(from_long.intents.events) == [EVENT_SIGNAL, 0, EVENT_SIGNAL, EVENT_SIGNAL]
+    entered = EVENT_SIGNAL | EVENT_ENTRY
+    assert list(from_long.intents.events) == [entered, 0, entered, entered]
+    assert list(from_long.intents.event_bars) == [0, 2, 3, 4]
     assert_kernel_ready(from_arrays)
 
 

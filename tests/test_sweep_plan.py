@@ -281,9 +281,13 @@ def test_rows_may_leave_arguments_to_the_function():
     assert_rows_are_those_of_single_runs(plan)
     assert {("momentum", 7), ("momentum", 9)} <= set(calls)
     assert plan.config_of(3).stop_loss == 0.1 and plan.config_of(0).stop_loss is None
-    lacking = plan_of([{"strategy": "crossing", "fast": 1}], mixed(calls))
-    with pytest.raises(StrategyError, match=r"strategy 'crossing'\(fast=1\), row 0: no value is given for 'slow'"):
-        lacking.inputs(lacking.groups[0])
+    for lacking, row in (
+        ([{"strategy": "crossing", "fast": 1}], "row 0 .strategy=crossing, fast=1."),
+        ({"strategy": ["fixed", "crossing"], "fast": [1, 2]}, "row 2 .strategy=crossing, fast=1."),
+        ([*rows, {"strategy": "crossing", "fast": 3}], "row 4 .*fast=3.*"),
+    ):
+        with pytest.raises(ConfigError, match=rf"^{row}: strategy 'crossing' needs its argument 'slow', which the row"):
+            plan_of(lacking, mixed(calls))
 
 
 def test_errors_of_functions_name_parameters_and_the_first_row():
@@ -518,8 +522,13 @@ TABLE = np.arange(3.0)
 CHOICES = {"wide": [TABLE]}
 
 
+class Scale:
+    def __init__(self, number):
+        self.number = number
+
+
 def looked_up(number):
-    return TABLE[number] + len(CHOICES)
+    return TABLE[number] + len(CHOICES) + Scale(number).number
 
 
 def test_functions_are_known_by_the_data_of_their_module(monkeypatch):
@@ -529,6 +538,9 @@ def test_functions_are_known_by_the_data_of_their_module(monkeypatch):
         with monkeypatch.context() as patched:
             patched.setitem(globals(), name, value)
             assert fingerprint(looked_up) != first
+    with monkeypatch.context() as patched:
+        patched.setattr(Scale, "__init__", lambda self, number: setattr(self, "number", 2 * number))
+        assert fingerprint(looked_up) != first
     assert fingerprint(looked_up) == first
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade.errors import BacktestWarning, ConfigError, DataError
+from facade.errors import BacktestWarning, DataError
 from facade.metrics import compute
 from facade.sweeps import checkpoint, lock, store
 from facade.sweeps.kept import available_memory
@@ -167,15 +167,6 @@ def test_what_was_not_kept_is_asked_for_in_vain():
         rows.trades(3)
     with pytest.raises(ValueError, match="nothing came with the rows"):
         rows.add(np.arange(12), columns(states(12)))
-
-
-def test_a_collector_returns_anything_but_into_a_directory(tmp_path):
-    collector = object()
-    rows = Rows.open(small_grid(), DIGEST, collector)
-    rows.add(np.array([4]), part_of(columns(states(12)), [4]), [{"x": 1}])
-    assert rows.kept(4) == {"x": 1}
-    with pytest.raises(ConfigError, match="not what a collector returns"):
-        Rows.open(small_grid(), DIGEST, collector, directory=tmp_path / "c")
 
 
 def test_memory_that_is_free_is_known():

@@ -67,10 +67,10 @@ def axis_values(name: Any, axis: Any) -> tuple[list[Any], list[str] | None]:
     no_list = isinstance(axis, str | bytes | Mapping) or not (isinstance(axis, Collection) or hasattr(axis, "tolist"))
     if no_list or hasattr(axis, "columns") or getattr(axis, "ndim", 1) == 0:  # a frame would give its column names
         raise ConfigError(
-            f"grid axis {name!r}: {_shown(axis)} is not a list of values; one value alone is [{_shown(axis)}]"
+            f"grid axis {name!r}: {shown(axis)} is not a list of values; one value alone is [{shown(axis)}]"
         )
     if isinstance(axis, set | frozenset):
-        raise ConfigError(f"grid axis {name!r}: the set {_shown(axis)} has no order; give a list")
+        raise ConfigError(f"grid axis {name!r}: the set {shown(axis)} has no order; give a list")
     values = _as_list(axis)
     if not values:
         raise ConfigError(f"grid axis {name!r} is empty; leave it out or give it at least one value")
@@ -85,7 +85,8 @@ def _as_list(axis: Any) -> list[Any]:
     return axis.tolist() if hasattr(axis, "tolist") else list(axis)
 
 
-def _shown(value: Any, limit: int = 60) -> str:
+def shown(value: Any, limit: int = 60) -> str:
+    """A value in one line of at most so many characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
@@ -98,7 +99,7 @@ def axes_of_rows(rows: Sequence[Any]) -> list[Axis]:
     met: dict[Any, int] = {}
     for at, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            raise ConfigError(f"grid row {at}: {_shown(row)} is not a dict name -> value")
+            raise ConfigError(f"grid row {at}: {shown(row)} is not a dict name -> value")
         for name, value in row.items():
             if name not in columns:
                 columns[name], met[name] = [DEFAULT] * len(rows), at

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from facade.plot import plotly_modules
 from facade.sweeps.columns import ROW, column_types
+from facade.sweeps.labels import numbered
 from facade.sweeps.ranking import FRACTIONS, column_of, ranked
 from facade.sweeps.telling import plural
 
@@ -98,7 +99,7 @@ def heatmap(
     """
     if aggregate not in AGGREGATES:
         raise ValueError(f"aggregate={aggregate!r} is not allowed; it is one of {', '.join(AGGREGATES)}")
-    go = _plotly()
+    go, _ = plotly_modules()
     _check_parameters(result, (x, y))
     if x == y:
         raise ValueError(f"x and y are both {x!r}; give two parameters")
@@ -143,7 +144,7 @@ def parallel_coordinates(
     """
     if limit < 2:
         raise ValueError(f"limit={limit!r} is not allowed; it must be at least 2")
-    go = _plotly()
+    go, _ = plotly_modules()
     column = column_of(result.facts, metric)
     rows = ranked(result.scan(), column, True, len(result))
     if not rows.height:
@@ -183,14 +184,6 @@ def _lay_out_lines(figure: Figure, title: str, first: dict[str, Any], height: in
     )
 
 
-def _plotly() -> ModuleType:
-    try:
-        from plotly import graph_objects
-    except ImportError as error:
-        raise ImportError("figures need plotly: pip install 'ml4t-kernel[viz]'") from error
-    return graph_objects
-
-
 def _check_parameters(result: SweepResult, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in result.parameters:
@@ -209,11 +202,11 @@ def _scale(values: pl.Series, bins: int, whole: pl.Series | None = None) -> Scal
         return _binned(values, bins)
     known = (values if whole is None else whole).drop_nulls().unique(maintain_order=True)
     known = known.sort() if numeric or values.dtype == pl.Boolean else known
-    texts = _distinct_texts([_number_text(value) if numeric else _short(str(value)) for value in known.to_list()])
+    texts = [_number_text(value) if numeric else _short(str(value)) for value in known.to_list()]
     has_none = values.null_count() > 0
     index = pl.DataFrame({"value": known, "code": np.arange(len(known)) + has_none})
     codes = values.alias("value").to_frame().join(index, on="value", how="left", maintain_order="left")["code"]
-    return Scale(values.name, codes.fill_null(0).to_numpy(), ([NONE] if has_none else []) + texts, False)
+    return Scale(values.name, codes.fill_null(0).to_numpy(), list(numbered([NONE] * has_none + texts)), False)
 
 
 def _binned(values: pl.Series, bins: int) -> Scale:
@@ -227,7 +220,7 @@ def _binned(values: pl.Series, bins: int) -> Scale:
     texts = [f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges)]
     if none.any():
         codes = np.where(none, 0, codes + 1)
-    return Scale(values.name, codes, ([NONE] if none.any() else []) + _distinct_texts(texts), True)
+    return Scale(values.name, codes, list(numbered([NONE] * bool(none.any()) + texts)), True)
 
 
 def _number_text(value: float) -> str:
@@ -236,16 +229,6 @@ def _number_text(value: float) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
-
-
-def _distinct_texts(texts: list[str]) -> list[str]:
-    """The same texts; those that are no longer distinct are numbered."""
-    seen: dict[str, int] = {}
-    found = []
-    for text in texts:
-        seen[text] = seen.get(text, 0) + 1
-        found.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
-    return found
 
 
 # Heatmap -------------------------------------------------------------------------------------------------------------

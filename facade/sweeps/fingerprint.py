@@ -1,8 +1,8 @@
 """Digests of what was given to a sweep: whether a checkpoint belongs to it.
 
 Equal content gives equal digests in every process on one version of Python. A function is known by its code,
-defaults and closure, and by the functions and data of its own module that it names; an object of another kind by
-its attributes or its pickle, and where it has neither by the name of its class; a LazyFrame by its query.
+defaults and closure, and by the functions, classes and data of its own module that it names; an object of another
+kind by its attributes or its pickle, and where it has neither by the name of its class; a LazyFrame by its query.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class _Reader:
             self._read_other(value)
 
     def _function(self, function: FunctionType) -> None:
-        """Code, defaults, closure, and the functions and data of its module that it names."""
+        """Code, defaults, closure, and the functions, classes and data of its module that it names."""
         if function in self._functions:
             self._tell("function", self._functions[function])
             return
@@ -115,7 +115,7 @@ class _Reader:
         cells = [_content(cell) for cell in function.__closure__ or ()]
         named = {name: function.__globals__.get(name) for name in sorted(_names(function.__code__))}
         known = {
-            name: value
+            name: _methods(value) if isinstance(value, type) else value
             for name, value in named.items()
             if _is_data(value) or getattr(value, "__module__", None) == function.__module__
         }
@@ -131,8 +131,7 @@ class _Reader:
         if isinstance(inner, FunctionType):
             self._function(inner)
         elif hasattr(value, "__dict__"):
-            own = vars(kind).values() if callable(value) else ()
-            self._all("attributes", (vars(value), [method for method in own if isinstance(method, FunctionType)]))
+            self._all("attributes", (vars(value), _methods(kind) if callable(value) else []))
         else:
             try:
                 self.sha.update(pickle.dumps(value, protocol=4))
@@ -177,6 +176,10 @@ class _Reader:
 def _is_data(value: Any) -> bool:
     """Whether a global variable holds what a strategy may be computed from, rather than a module or another's code."""
     return isinstance(value, DATA) or (hasattr(value, "__arrow_c_stream__") and not isinstance(value, type))
+
+
+def _methods(kind: type) -> list[FunctionType]:
+    return [method for method in vars(kind).values() if isinstance(method, FunctionType)]
 
 
 def _content(cell: Any) -> Any:

@@ -113,9 +113,3 @@ def trades_array(frame: pl.DataFrame) -> np.ndarray:
     for name in TRADE_FIELDS:
         table[name] = frame[name].to_numpy()
     return table
-
-
-def equity_of(kept: Any) -> np.ndarray:
-    """(T,) float64 of a kept curve, which may be EQUITY rows."""
-    curve = np.asarray(kept)
-    return np.ascontiguousarray(curve["equity"] if curve.dtype.names else curve, dtype=np.float64)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
-from facade.sweeps.axes import DEFAULT
+from facade.sweeps.axes import DEFAULT, shown
 
-LONGEST = 60
+Text = TypeVar("Text", str, str | None)
 WIDEST_INT, EXACT_IN_FLOAT = 2**63, 2**53
 
 
@@ -43,11 +43,11 @@ def label_series(name: str, labels: Sequence[Any]) -> pl.Series:
     return pl.Series(name, labels, dtype=pl.String)
 
 
-def numbered(texts: Sequence[str | None]) -> tuple[str | None, ...]:
+def numbered(texts: Sequence[Text]) -> tuple[Text, ...]:
     """The texts with ' (2)', ' (3)' ... after those that were there before."""
     used = set(texts)
     seen: dict[str, int] = {}
-    result: list[str | None] = []
+    result: list[Text] = []
     for text in texts:
         if text is None or text not in seen:
             result.append(text)
@@ -86,11 +86,7 @@ def _text(value: Any) -> str:
         return type(value).__name__
     if "\n" in text and hasattr(value, "shape"):
         return f"{type(value).__name__}{tuple(value.shape)}"
-    return _short(" ".join(text.split()))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return shown(value)
 
 
 def _symbols_text(symbols: Sequence[str] | None) -> str:

@@ -22,9 +22,10 @@ from facade.market import half_spread
 from facade.params import Knobs, Varied, asset_values, cap_in_force, check_volume, missing_volume, params_rows
 from facade.result import versions
 from facade.selection import Selection, clock_of, has_volume, locate, select
+from facade.sweeps.axes import DEFAULT, Default
 from facade.sweeps.fingerprint import fingerprint
 from facade.sweeps.groups import Group, Groups, any_of, number, parts, structure_columns
-from facade.sweeps.variants import Variants
+from facade.sweeps.variants import Variant, Variants
 from facade.within import Placed
 from ml4t_kernel.jit import DIGEST
 
@@ -73,6 +74,7 @@ class Plan:
             column.name: Varied(column.values, column.codes) for column in grid.columns if column.kind == "config"
         }
         self._check_names()
+        self._check_arguments()
         self._knobs = Knobs(self._columns)
         self._mapped = [name for name in PER_ASSET if any_of(self._values(name), (PerAsset,))]
         self._strategies = number(self._strategy_columns(), grid.rows)
@@ -249,6 +251,28 @@ class Plan:
         if (self.variants.names is None) != (self.grid.column("strategy") is None):
             raise ConfigError("grid: the axis 'strategy' belongs to a mapping name -> strategy, and that to the axis")
 
+    def _check_arguments(self) -> None:
+        """Every row gives its strategy the arguments that it cannot do without."""
+        chosen, codes = self._chosen_variants()
+        for at, variant in enumerate(chosen):
+            for name in variant.needed:
+                column = self.grid.column(name)
+                left_out = codes == at
+                if column is not None:  # which may have a million values
+                    if not any_of(column.values, (Default,)):
+                        continue
+                    left_out = left_out & np.array([value is DEFAULT for value in column.values])[column.codes]
+                if left_out.any():
+                    rule = f"{variant.what} needs its argument {name!r}, which the row does not give"
+                    raise ConfigError(f"{self._where(int(left_out.argmax()))}: {rule}")
+
+    def _chosen_variants(self) -> tuple[list[Variant], np.ndarray]:
+        """The strategies that rows have, and which of them: (K,) codes, or (1,) where all have the same."""
+        column = self.grid.column("strategy")
+        if column is None:
+            return [self.variants.of(None)], np.zeros(1, np.int32)
+        return [self.variants.of(name) for name in column.values], column.codes
+
     def _check_per_asset(self) -> None:
         """Symbols that fields name are in the panel, and so is the column that spread names, with values allowed."""
         for name in PER_ASSET:
@@ -294,12 +318,8 @@ class Plan:
 
     def _strategy_columns(self) -> list[np.ndarray]:
         """(K,) columns that tell strategies apart: the variant, and the values of those parameters that it takes."""
-        column = self.grid.column("strategy")
-        if column is None:
-            chosen, codes = [self.variants.of(None)], np.zeros(1, np.int32)
-        else:
-            chosen, codes = [self.variants.of(name) for name in column.values], column.codes
-        columns = [] if column is None else [codes]
+        chosen, codes = self._chosen_variants()
+        columns = [] if self.grid.column("strategy") is None else [codes]
         for parameter in self.grid.columns:
             if parameter.kind == "parameter":
                 takes = np.array([parameter.name in variant.arguments for variant in chosen])
@@ -330,7 +350,8 @@ def make_plan(panel: Panel, strategy: Any, config: Config, grid: Grid, align: st
     Raises
     ------
     ConfigError
-        Naming the row: an unknown symbol, a window without bars, a cap or impact without volume.
+        Naming the row: an argument of its strategy that it does not give, an unknown symbol, a window without bars, a
+        cap or impact without volume.
     StrategyError
         For what is no strategy.
     """

@@ -1,8 +1,7 @@
 """Rows of a plan in chunks to threads or to an executor: progress, Ctrl-C, lost workers.
 
 The driver (the thread that called) cuts chunks, hands them out and takes what comes back; it computes no row. A chunk
-is a stretch of rows of one group, so of one market and one set of intents; chunk sizes follow the measured speed and
-never change a result, since accounts are independent.
+is a stretch of rows of one group; chunk sizes follow the measured speed and never change a result.
 """
 
 from __future__ import annotations
@@ -347,6 +346,8 @@ class _Driver:
         if chunk.job is self._latest:
             self._pace.measured(len(chunk.rows), outcome.seconds)
         self._on_done(chunk.rows, outcome)
+        if not shown.disable and shown.desc:
+            shown.set_description_str("", refresh=False)
         shown.update(len(chunk.rows))
 
     def _again(self, chunk: _Chunk, error: BaseException) -> None:
@@ -391,6 +392,8 @@ def run_plan(
         tqdm(total=total, initial=total - rows, unit="cfg", disable=not progress, leave=True) as shown,
         _Ears() as ears,
     ):
+        if not kernel.runner.cache_info().currsize:
+            shown.set_description_str("loading the kernel (the first time ever: compiling, half a minute)")
         driver = _Driver(place, pace, ears, on_done)
         try:
             driver.run(_chunks(plan, todo, keep, place, pace, ears), shown)

@@ -39,9 +39,7 @@ def attached(
     facts, variants = source.facts, Variants(strategy)
     given = source.grid if grid is None else grid
     names, parameters = variants.names, variants.parameters
-    grid = read_grid(
-        given, facts.config, parameters=parameters, variants=names, constraint=constraint, seed=facts.seed
-    )
+    grid = read_grid(given, facts.config, parameters=parameters, variants=names, constraint=constraint, seed=facts.seed)
     panel = as_panel(prices, actions, grid.values_of("spread", facts.config), loading)
     plan = make_plan(panel, variants, facts.config, grid, align)
     _compare(plan, source.digests)

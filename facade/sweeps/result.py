@@ -223,11 +223,12 @@ class SweepResult:
         row: the row with the best Sharpe ratio when not given. trials: this sweep's when not given; more if others
         came before it.
         """
-        number = int(self.top(1)[ROW][0]) if row is None and len(self.top(1)) else row
-        if number is None:
-            raise ValueError("no row has a Sharpe ratio")
-        at = self._number(number)
-        found = moments(self._returns_of(at))
+        if row is None:
+            best = self.top(1)[ROW].to_list()
+            if not best:
+                raise ValueError("no row has a Sharpe ratio")
+            row = best[0]
+        found = moments(self._returns_of(self._number(row)))
         tried = self.trials if trials is None else trials
         variance = 0.0 if tried == 1 else self.facts.sharpes.variance
         return deflated_sharpe_ratio(found.sharpe, variance, tried, found.observations, found.skewness, found.kurtosis)

@@ -58,6 +58,11 @@ class StoredSource:
         self._run_row = run_row
         self._rows = files["table"][ROW].to_numpy()
 
+    @property
+    def prices(self) -> str:
+        """As written."""
+        return self.digests["prices"]
+
     def scan(self) -> pl.LazyFrame:
         """As written."""
         table: pl.DataFrame = self.files["table"]

@@ -37,6 +37,10 @@ class Source(Protocol):
         """Digests of the "sweep" and of what it was made of ("prices", "strategy", ...), made when asked for."""
 
     @property
+    def prices(self) -> str:
+        """Digest of the prices."""
+
+    @property
     def grid(self) -> Grid | None:
         """All configurations; None where they are not known."""
 
@@ -96,6 +100,11 @@ class LiveSource:
     def digests(self) -> Mapping[str, str]:
         """Of the plan."""
         return {**self._plan.digests, "sweep": self._plan.digest}
+
+    @property
+    def prices(self) -> str:
+        """Of the whole panel."""
+        return self._plan.panel.digest
 
     def scan(self) -> pl.LazyFrame:
         """As stored."""
@@ -163,7 +172,8 @@ class JoinedSource:
         self.can_run = all(source.can_run for source, _ in parts)
         self.facts = parts[0][0].facts
         for number, (source, _) in enumerate(parts[1:], start=1):
-            _check_same(parts[0][0], source, number)
+            if source.prices != self.prices:
+                raise DataError(f"result {number} is of other prices than result 0: one table cannot hold rows of both")
             self.facts = self.facts.joined(source.facts)
         for number, (source, _) in enumerate(parts):
             _check_names(self.facts, source.facts, number)
@@ -171,8 +181,12 @@ class JoinedSource:
     @cached_property
     def digests(self) -> Mapping[str, str]:
         """Of the prices and of all sweeps; there is no strategy or grid of the whole."""
-        given = [part.source.digests for part in self._parts]
-        return {"prices": given[0]["prices"], "sweep": "+".join(digests["sweep"] for digests in given)}
+        return {"prices": self.prices, "sweep": "+".join(part.source.digests["sweep"] for part in self._parts)}
+
+    @property
+    def prices(self) -> str:
+        """Those of all parts."""
+        return self._parts[0].source.prices
 
     def scan(self) -> pl.LazyFrame:
         """One table; a field of the configuration that a part did not vary has that part's value."""
@@ -223,11 +237,6 @@ class JoinedSource:
         """By the part."""
         source, own = self._found(row)
         return source.run(own, changes)
-
-
-def _check_same(first: Source, other: Source, number: int) -> None:
-    if first.digests["prices"] != other.digests["prices"]:
-        raise DataError(f"result {number} is of other prices than result 0: their rows cannot stand in one table")
 
 
 def _check_names(whole: SweepFacts, part: SweepFacts, number: int) -> None:

@@ -29,7 +29,7 @@ from facade.sweeps.columns import (
     from_table,
     table_names,
 )
-from facade.sweeps.kept import Curves, available_memory, equity_of, trades_array, trades_frame
+from facade.sweeps.kept import Curves, available_memory, trades_array, trades_frame
 
 __all__ = ["LIMIT", "Rows", "columns_of"]
 
@@ -68,7 +68,7 @@ class Rows:
         Whether a directory was given in which the rows stay.
     """
 
-    def __init__(self, grid: Axes, digest: str, keep: Any, bars: int, limit: int) -> None:
+    def __init__(self, grid: Axes, digest: str, keep: str, bars: int, limit: int) -> None:
         names = grid.frame(slice(0, 0)).columns
         if ROW in names:
             raise ConfigError(f"the grid has a parameter named {ROW!r}, which numbers the rows of the table; rename it")
@@ -80,7 +80,7 @@ class Rows:
         self._columns = empty_columns(grid.rows) if grid.rows <= limit else None
         self._folder: Folder | None = None
         self._curves: Curves | None = None
-        self._kept: dict[int, Any] = {}
+        self._kept: dict[int, np.ndarray] = {}
         self._kept_bytes = 0
         self._part_of = np.full(grid.rows if keep == "trades" else 0, -1, dtype=np.int32)
         self._waiting: list[tuple[np.ndarray, Mapping[str, np.ndarray]]] = []
@@ -97,7 +97,7 @@ class Rows:
         cls,
         grid: Axes,
         digest: str,
-        keep: Any = "metrics",
+        keep: str = "metrics",
         bars: int = 0,
         directory: str | os.PathLike[str] | None = None,
         limit: int = LIMIT,
@@ -110,8 +110,8 @@ class Rows:
         grid : Grid
         digest : str
             Of everything that decides a row; hexadecimal. A directory with another one is refused.
-        keep : "metrics", "equity", "trades" or a collector
-            What comes with each row. What a collector returns stays in memory, so it cannot be checkpointed.
+        keep : "metrics", "equity" or "trades"
+            What comes with each row.
         bars : int
             T of the equity curves: bars of the longest panel of the sweep.
         directory : path, optional
@@ -134,8 +134,6 @@ class Rows:
         """
         rows = cls(grid, digest, keep, bars, limit)
         if directory is not None:
-            if not isinstance(keep, str):
-                raise ConfigError("checkpoint= keeps metrics, equity or trades, not what a collector returns")
             columns = [*grid.frame(slice(0, 0)).columns, *rows.names.values()]
             manifest = make_manifest(digest, grid.rows, keep, bars, columns, digests)
             rows._take_up(Path(directory), manifest)
@@ -161,12 +159,13 @@ class Rows:
         """Rows still to run, ascending, int64."""
         return np.flatnonzero(~self.done)
 
-    def add(self, rows: np.ndarray, columns: Mapping[str, np.ndarray], kept: Sequence[Any] | None = None) -> None:
+    def add(
+        self, rows: np.ndarray, columns: Mapping[str, np.ndarray], kept: Sequence[np.ndarray] | None = None
+    ) -> None:
         """Take n finished rows; those that are done already are passed over.
 
-        rows: (n,) distinct numbers. columns: as of `columns_of`. kept: curve, trades or whatever of each row. Nothing
-        given is referred to afterwards, except what a collector returned. OSError when the disk is full; what was
-        written before stays loadable.
+        rows: (n,) distinct numbers. columns: as of `columns_of`. kept: curve or trades of each row. Nothing
+        given is referred to afterwards. OSError when the disk is full; what was written before stays loadable.
         """
         rows = np.asarray(rows, dtype=np.int64)
         fresh = ~self.done[rows]
@@ -251,17 +250,12 @@ class Rows:
         """(n,) TRADE rows of the closed trades of a row; needs keep="trades"."""
         self._require("trades", row)
         if row in self._kept:
-            return np.asarray(self._kept[row])
+            return self._kept[row]
         assert self._folder is not None
         path = self._folder.part_path("trades", int(self._part_of[row]))
         return trades_array(pl.scan_parquet(path).filter(pl.col(ROW) == row).collect())
 
-    def kept(self, row: int) -> Any:
-        """What the collector returned of a row."""
-        self._require(self.keep, row)
-        return self._kept[row]
-
-    def _require(self, keep: Any, row: int | None = None) -> None:
+    def _require(self, keep: str, row: int | None = None) -> None:
         if self.keep != keep:
             raise DataError(f"the sweep kept {self.keep!r}; run it with keep={keep!r}, or drill into the row")
         if row is not None and not (0 <= row < len(self.done) and self.done[row]):
@@ -276,21 +270,19 @@ class Rows:
         waiting = sum(len(rows) for rows, _ in self._waiting)
         return waiting >= PART_ROWS or now - self._written >= max(PART_SECONDS, PART_SHARE * (now - self._opened))
 
-    def _keep(self, rows: np.ndarray, kept: Sequence[Any] | None) -> None:
+    def _keep(self, rows: np.ndarray, kept: Sequence[np.ndarray] | None) -> None:
         if self.keep == "metrics":
             return
         if kept is None:
             raise ValueError(f"keep={self.keep!r}, but nothing came with the rows")
         if self._curves is not None:
-            self._curves.write(rows, [equity_of(curve) for curve in kept])
+            self._curves.write(rows, kept)
             return
-        trades = self.keep == "trades"
-        for row, one in zip(rows.tolist(), kept, strict=True):
-            self._kept[row] = np.array(one) if trades else one
-        if trades:
-            self._kept_bytes += sum(np.asarray(one).nbytes + 200 for one in kept)
-            if self._folder is None and self._kept_bytes > self._memory:
-                self._spill_trades()
+        for row, trades in zip(rows.tolist(), kept, strict=True):
+            self._kept[row] = np.array(trades)
+        self._kept_bytes += sum(trades.nbytes + 200 for trades in kept)
+        if self._folder is None and self._kept_bytes > self._memory:
+            self._spill_trades()
 
     def _spill_trades(self) -> None:
         """Too many trades for the memory: from here on rows go to the parts of a temporary directory."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from facade.errors import StrategyError, listing
+from facade.errors import StrategyError
+from facade.sweeps.axes import shown
 from facade.sweeps.grid_checks import PANEL
 from facade.within import NAMES, STRATEGIES
 
@@ -22,6 +23,11 @@ class Variant:
     given: Any
     arguments: Mapping[str, bool]
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Arguments that a row has to give: those without a default, but for the panel."""
+        return tuple(name for name, has_default in self.arguments.items() if not has_default and name != PANEL)
+
     def make(self, parameters: Mapping[str, Any], panel: Any, row: int) -> Any:
         """The strategy of these parameters, of which the function's own are taken; `row` is the first to want it.
 
@@ -32,9 +38,6 @@ class Variant:
             return self.given
         own = {name: parameters[name] for name in self.arguments if name in parameters}
         where = f"{self.what}{_call(own)}, row {row}"
-        missing = [name for name, default in self.arguments.items() if not default and name not in own]
-        if [name for name in missing if name != PANEL]:
-            raise StrategyError(f"{where}: no value is given for {listing(name for name in missing if name != PANEL)}")
         if PANEL in self.arguments:
             own[PANEL] = panel
         try:
@@ -105,9 +108,4 @@ def _arguments(what: str, function: Callable[..., Any]) -> dict[str, bool]:
 
 def _call(parameters: Mapping[str, Any]) -> str:
     """'(fast=5, slow=20)'; long values are cut."""
-    return f"({', '.join(f'{name}={_shown(value)}' for name, value in parameters.items())})"
-
-
-def _shown(value: Any, limit: int = 60) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return f"({', '.join(f'{name}={shown(value)}' for name, value in parameters.items())})"
