@@ -3,11 +3,14 @@
 import random
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from differential import encoded, kernel_run
+from facade import Config, Orders, Panel
+from facade.inputs import encode
 from ml4t_kernel import book as kernel
 from ml4t_kernel.jit import INTERPRETED
 from ml4t_kernel.schema import STATE, Reason
@@ -96,6 +99,20 @@ def test_an_account_without_bars_to_run_is_its_beginning():
     _, _, inputs = encoded(scenario_of(1, True))
     scratch = scratch_of(inputs)
     assert len(finals_of(scratch, inputs.params[:0])) == 0
+
+
+def test_an_account_knows_nothing_of_orders_that_only_the_one_before_placed():
+    """The first lives to decide its second order, the second is bankrupt by then."""
+    closes = np.array([[10.0], [10.0], [21.0], [9.0], [9.0]])
+    panel = Panel.from_arrays(closes, closes, closes, closes)
+    frame = pl.DataFrame({"timestamp": [0, 3], "symbol": ["A0", "A0"], "quantity": [-10.0, -1.0]})
+    inputs = encode(panel, Orders(frame), Config(allow_short_selling=True))
+    rows = np.repeat(inputs.params, 2)
+    rows["initial_cash"], rows["record"] = (10_000.0, 100.0), 0
+    scratch = scratch_of(inputs)
+    finals = finals_of(scratch, rows)
+    assert finals["frozen"].tolist() == [0, 1]
+    assert scratch.book.placed.tolist() == [0, -1]
 
 
 @pytest.mark.skipif(INTERPRETED, reason="memory of compiled threads")
