@@ -122,7 +122,7 @@ def part_exits(n, book, tape):
 # At its turn ---------------------------------------------------------------------------------------------------------
 
 
-@routine
+@phase
 def ready(t, k, price, params, book, tape):
     """Is order k executable at this price now? Pulls the trigger of a stop; drafts how it executes."""
     o = tape.orders[k]
@@ -290,7 +290,7 @@ def serve_newly_passed(t, at, market, intents, params, book, tape):
 # What is left --------------------------------------------------------------------------------------------------------
 
 
-@routine
+@phase
 def keep_unfilled(t, at, market, book, tape):
     """Market orders that outlive the phase join their chains; immediate-or-cancel and at-the-open rests expire."""
     s = book.state[0]

@@ -221,6 +221,13 @@ class Scratch:
         assets = market.close.shape[1]
         self.book = new_book(assets, len(intents.orders), 4 * assets + 1024)
         self.tape = new_tape(bars, rows)
+        self._finals = np.empty(0, schema.STATE)
+
+    def finals(self, count: int) -> np.ndarray:
+        """(count,) STATE to be written by `run`: lent, until the next call."""
+        if len(self._finals) < count:
+            self._finals = np.empty(count, schema.STATE)
+        return self._finals[:count]
 
     def run(self, params: np.ndarray, finals: np.ndarray) -> None:
         """Run the accounts of (n,) PARAMS `params` one by one to the last bar; finals: (n,) STATE, written.

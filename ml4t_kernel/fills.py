@@ -43,7 +43,7 @@ def at_price(level, limit, passive, stop, w):
     w.stop = stop
 
 
-@routine
+@phase
 def found_position(t, a, k, market, intents, params, book, tape):
     """A fill has just opened a position: list it, give it its rules and levels."""
     s = book.state[0]
@@ -191,7 +191,7 @@ def conclude(t, k, quantity, left_before, market, params, book, tape):
         settle_flat(t, k, params, book, tape)
 
 
-@routine
+@phase
 def cut_to_position(k, params, book, tape):
     """An order that may not cross zero keeps what closes the position; the rest is cancelled NO_SHORT (2.2)."""
     o = tape.orders[k]
@@ -223,7 +223,7 @@ def closing_shares(o, p):
     return o.left if abs(o.left) <= abs(p.shares) * (1.0 + 1e-9) else -p.shares
 
 
-@routine
+@phase
 def fill_at_turn(t, k, market, intents, params, book, tape):
     """Both legs of order k, as it stands at its turn: what closes first, then what opens.
 

@@ -54,7 +54,7 @@ def precedes(distance, exit_, rank, row, best_distance, best_exit, best_rank, be
     return row < best_row if row >= 0 else row > best_row
 
 
-@routine
+@phase
 def nearest_rule(t, a, side, market, params, book, tape):
     """RULE_STOP, RULE_GOAL or NOTHING: the rule level of the position that this side meets next."""
     p = book.positions[a]

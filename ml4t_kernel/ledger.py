@@ -102,7 +102,7 @@ def affordable(quantity, w, o, d, p, params):
     return min(quantity, floor_to_lot(w.available / unit, params.lot))
 
 
-@routine
+@leaf
 def shrink_to_cash(quantity, w, o, d, p, s, params):
     """Unsigned quantity of an entry that cash pays; sets w.short_cash (2.3)."""
     w.short_cash = 1
@@ -162,7 +162,7 @@ def add_to_position(f, p, params):
     p.stale_levels = 1
 
 
-@routine
+@leaf
 def write_trade(f, p, r, s):
     """One row a round trip; pnl before fees by average cost (clause 8)."""
     side = 1.0 if f.quantity < 0.0 else -1.0

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from .jit import leaf, routine
+from .jit import leaf
 from .prices import meets_limit, reaches
 from .schema import Origin
 
@@ -15,7 +15,7 @@ def own_or_default(own, default):
     return default if own != own else own
 
 
-@routine
+@leaf
 def adopt_rules(p, d, rule, params):
     """The position carries the rules of the order that opened it (its detail, its row of rules); NaN: the
     run-wide value."""
@@ -43,7 +43,7 @@ def arm(side, p):
         p.even = 1
 
 
-@routine
+@leaf
 def set_levels(p):
     """Stop and take profit in force from basis, average price and water mark; stop_origin names the binding rule."""
     side = 1.0 if p.shares > 0.0 else -1.0

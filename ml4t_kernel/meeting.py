@@ -3,7 +3,7 @@
 from math import inf
 
 from .fills import at_price, draft_met_order, fill_at_turn, limit_of, pull_trigger
-from .jit import leaf, rare, routine
+from .jit import leaf, phase, rare, routine
 from .levels import TAKE_PROFIT, trail_proven
 from .orders import act_level, acts_as_limit, acts_upward
 from .prices import meets_limit, reaches
@@ -49,7 +49,7 @@ def meet_order(t, k, side, market, intents, params, book, tape):
         serve_passed_levels(t, a, born_at, market, intents, params, book, tape)
 
 
-@routine
+@phase
 def meet(t, a, found, side, market, intents, params, book, tape):
     if found >= 0:
         meet_order(t, found, side, market, intents, params, book, tape)

@@ -289,7 +289,7 @@ def count_end(status, reason, s):
         s.refusals[reason] += 1
 
 
-@routine
+@phase
 def end_order(k, status, reason, t, book, tape):
     """The order is over: nothing is left, out of its chain."""
     o = tape.orders[k]
@@ -302,7 +302,7 @@ def end_order(k, status, reason, t, book, tape):
         unchain(k, book, tape)
 
 
-@routine
+@phase
 def refuse_rest(k, reason, t, book, tape):
     """End an order that a rule of the account cut: CANCELLED if anything was filled, else REJECTED."""
     filled = tape.orders[k].filled != 0.0

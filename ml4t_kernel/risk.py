@@ -41,7 +41,7 @@ def target_is_idle(p, tape):
     return p.target_order < 0
 
 
-@routine
+@phase
 def new_rule_order(t, a, kind, origin, book, tape):
     """A reduce-only order for the whole position; returns its row."""
     s = book.state[0]
@@ -63,7 +63,7 @@ def drop_target(a, t, book, tape):
     p.target_order = -1
 
 
-@routine
+@phase
 def fire_stop(t, a, level, market, intents, params, book, tape):
     """The stop in force is met at `level`: one order for the whole position; what the cap leaves goes at the next
     opens."""
@@ -108,7 +108,7 @@ def fire_target(t, a, level, passive, market, intents, params, book, tape):
         chain(k, book, tape)
 
 
-@routine
+@phase
 def rule_at_price(t, a, price, market, intents, params, book, tape):
     """The position's rules against one price, the open or the price it was born at: stop first, else take profit."""
     p = book.positions[a]
@@ -125,7 +125,7 @@ def rule_at_price(t, a, price, market, intents, params, book, tape):
         fire_target(t, a, price, 0, market, intents, params, book, tape)
 
 
-@routine
+@phase
 def exit_by_rules(t, market, intents, params, book, tape):
     """2.1: the rules of held positions at the open, by asset."""
     s = book.state[0]

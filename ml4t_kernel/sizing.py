@@ -39,7 +39,7 @@ def last_close(t, a, market):
     return price
 
 
-@routine
+@phase
 def sizing_price(t, a, market, book):
     """Close of the deciding bar, or the last mark of an asset without a bar."""
     price = market.close[t, a]
@@ -83,7 +83,7 @@ def has_gone_stale(t, a, market):
     return True
 
 
-@routine
+@phase
 def refusal(t, a, quantity, held, price, exempt, market, params, book):
     """Why an order of this quantity is refused at decision, 0 if it is not (6.3, 5.2, 1.4). exempt: from
     min_notional."""
@@ -188,7 +188,7 @@ def size_targets(t, market, intents, params, book, tape):
 # Signals -------------------------------------------------------------------------------------------------------------
 
 
-@routine
+@phase
 def working_entry(a, side, book, tape):
     """Row of a live entry order that a signal in direction `side` made, -1 if none."""
     i = book.queues[a].head
@@ -201,7 +201,7 @@ def working_entry(a, side, book, tape):
     return -1
 
 
-@routine
+@phase
 def end_working_entries(t, a, side, status, reason, book, tape):
     """An exit, an opposite entry or a new target ends what is left of the entries on `side`."""
     k = working_entry(a, side, book, tape)

@@ -102,8 +102,8 @@ def at_chunk(monkeypatch, number, act):
     """`act` is called when chunk `number` comes back."""
     take, count = run._Recorder.take, iter(range(1_000_000))
 
-    def taking(recorder, rows, outcome):
-        take(recorder, rows, outcome)
+    def taking(recorder, *chunk):
+        take(recorder, *chunk)
         if next(count) == number:
             act()
 

@@ -16,7 +16,7 @@ import pytest
 
 from facade import ConfigError
 from facade.sweeps import publish
-from facade.sweeps.pool import Job, run_job
+from facade.sweeps.job import Job, run_job
 from facade.sweeps.publish import packed, settled, unpacked
 from ml4t_kernel.jit import INTERPRETED
 from ml4t_kernel.schema import INTENT, PARAMS

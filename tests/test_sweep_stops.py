@@ -105,8 +105,8 @@ from facade.sweeps.run import sweep
 pool.FIRST_ROWS, pool.BLOCK_ROWS, store.PART_ROWS = 2, 4, 3
 take, chunks = run._Recorder.take, iter(range(1000))
 
-def taking(recorder, rows, outcome):
-    take(recorder, rows, outcome)
+def taking(recorder, *chunk):
+    take(recorder, *chunk)
     if next(chunks) == 4:
         print("midway", flush=True)
         threading.Event().wait()

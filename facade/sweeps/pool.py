@@ -11,21 +11,19 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from queue import Empty, SimpleQueue
-from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from tqdm import tqdm
 
 from facade.errors import Interrupted
-from facade.sweeps.publish import Place, is_lost, settled
+from facade.sweeps.job import Columns, Job, Outcome, make_job, run_here, run_job
+from facade.sweeps.publish import Place, is_lost
 from ml4t_kernel import book as kernel
-from ml4t_kernel.schema import PARAMS, STATE, Intents, Market
 
 if TYPE_CHECKING:
     from facade.inputs import EncodedInputs
@@ -40,106 +38,10 @@ KEPT_BYTES = 1 << 24
 """Most of a chunk's equity curves."""
 ATTEMPTS = 3
 """Times that a chunk is handed out before the loss of its workers is an error."""
+Finish = Callable[[np.ndarray, np.ndarray], Columns]
+OnDone = Callable[[np.ndarray, Columns, list[np.ndarray] | None], None]
 WAITING = 0.1
 """Seconds between two looks at the progress bar, and at Ctrl-C where the system does not wake a waiting thread."""
-
-
-# In a worker ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What the rows of a group share, and what is kept of each.
-
-    rows: capacities of the tape. keep: "metrics", "equity" or "trades". assets: (C,) columns of the panel that market
-    and intents are cut to, None: all. idle: scratch of threads that are between two chunks; not pickled.
-    """
-
-    token: str
-    market: Market
-    intents: Intents
-    rows: dict[str, int]
-    keep: str
-    assets: np.ndarray | None = None
-    idle: list[Any] = field(default_factory=list)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Job, (self.token, self.market, self.intents, self.rows, self.keep, self.assets)
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """A finished chunk of n rows. state: (n,) STATE.
-
-    kept: None, or an entry a row: (T,) float64 equity at the end of each bar, or (trades,) TRADE in the order of
-    closing, with asset numbers of the row's panel and its bars counted from the first of that panel.
-    seconds: of the kernel and of keeping.
-    """
-
-    state: np.ndarray
-    kept: list[np.ndarray] | None
-    seconds: float
-
-
-_making = threading.Lock()
-
-
-def _scratch(job: Job) -> Any:
-    """Scratch for a chunk of the job: an idle one, or a new one. The kernel is loaded by one thread only."""
-    try:
-        return job.idle.pop()
-    except IndexError:
-        pass
-    bars = job.market.close.shape[0] if job.keep != "metrics" else 1
-    scratch = kernel.Scratch(job.market, job.intents, job.rows, bars)
-    with _making:
-        scratch.run(np.zeros(0, PARAMS), np.zeros(0, STATE))
-    return scratch
-
-
-def run_job(job: Job, params: np.ndarray) -> Outcome:
-    """Run the accounts of (n,) PARAMS `params` in this thread; releases the GIL while the kernel runs."""
-    scratch, params = _scratch(job), settled(params, PARAMS)
-    started = perf_counter()
-    finals = np.zeros(len(params), STATE)
-    kept = None
-    if job.keep == "metrics":
-        scratch.run(params, finals)
-    else:
-        kept = _run_recorded(job, scratch, params, finals)
-    seconds = perf_counter() - started
-    job.idle.append(scratch)
-    return Outcome(finals, kept, seconds)
-
-
-def _run_recorded(job: Job, scratch: Any, params: np.ndarray, finals: np.ndarray) -> list[np.ndarray]:
-    """Row by row with a tape, of which what is kept is copied."""
-    params = params.copy()
-    params["record"] = 1
-    params.flags.writeable = False
-    kept = []
-    for row in range(len(params)):
-        scratch.run(params[row : row + 1], finals[row : row + 1])
-        if job.keep == "equity":
-            kept.append(kernel.plain(scratch.tape.equity)["equity"][: finals["bar"][row]].copy())
-        else:
-            kept.append(kernel.plain(scratch.tape.trades)[: finals["trades"][row]].copy())
-            if job.assets is not None:
-                kept[-1]["asset"] = job.assets[kept[-1]["asset"]]
-    return kept
-
-
-def make_job(inputs: EncodedInputs, keep: str) -> Job:
-    """The job of a group's inputs, with room on the tape for what a run is expected to write (it grows)."""
-    bars, assets = inputs.market.close.shape
-    recorded = keep != "metrics"
-    orders = inputs.expected_orders + 8 * assets + 1024
-    details = len(inputs.intents.orders) + orders
-    fills = orders if recorded else 1
-    rows = dict(orders=orders, details=details, fills=fills, trades=fills, ambiguous=4096)
-    rows["gross"] = bars if recorded else 1
-    rows["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
-    return Job(uuid4().hex, inputs.market, inputs.intents, rows, keep, inputs.assets)
 
 
 # Chunks --------------------------------------------------------------------------------------------------------------
@@ -278,8 +180,8 @@ class _Ears:
 class _Driver:
     """Hands out chunks and takes them back, a few more in flight than there are workers."""
 
-    def __init__(self, place: Place, pace: _Pace, ears: _Ears, on_done: Callable[[np.ndarray, Outcome], None]) -> None:
-        self._place, self._pace, self._ears, self._on_done = place, pace, ears, on_done
+    def __init__(self, place: Place, pace: _Pace, ears: _Ears, finish: Finish, on_done: OnDone) -> None:
+        self._place, self._pace, self._ears, self._finish, self._on_done = place, pace, ears, finish, on_done
         self._flying: dict[Future[Outcome], _Chunk] = {}
         self._left: dict[str, int] = {}  # chunks of each job in flight
         self._latest: Job | None = None
@@ -322,7 +224,10 @@ class _Driver:
 
     def _hand_out(self, chunk: _Chunk) -> None:
         chunk.attempts, chunk.renewals = chunk.attempts + 1, self._renewals
-        future = self._place.submit(run_job, chunk.job, chunk.params)
+        if self._place.shares_memory:
+            future = self._place.submit(run_here, chunk.job, chunk.params, chunk.rows, self._finish)
+        else:
+            future = self._place.submit(run_job, chunk.job, chunk.params)
         self._flying[future] = chunk
         results = self._ears.results
         future.add_done_callback(lambda done: results.put((chunk, done)))
@@ -345,7 +250,8 @@ class _Driver:
         self._end(chunk)
         if chunk.job is self._latest:
             self._pace.measured(len(chunk.rows), outcome.seconds)
-        self._on_done(chunk.rows, outcome)
+        columns = outcome.columns if outcome.state is None else self._finish(chunk.rows, outcome.state)
+        self._on_done(chunk.rows, columns or {}, outcome.kept)
         if not shown.disable and shown.desc:
             shown.set_description_str("", refresh=False)
         shown.update(len(chunk.rows))
@@ -372,12 +278,14 @@ def run_plan(
     todo: np.ndarray,
     keep: str,
     place: Place,
-    on_done: Callable[[np.ndarray, Outcome], None],
+    finish: Finish,
+    on_done: OnDone,
     progress: bool = False,
 ) -> None:
     """Run every row of the plan of which `todo`, (K,) bool, is True.
 
-    `on_done(rows, outcome)` is called in this thread for each finished chunk, in the order in which they come back.
+    `finish(rows, state)` makes the result columns of a chunk, in any thread; `on_done(rows, columns, kept)` is called
+    in this one for each finished chunk, in the order in which they come back.
 
     Raises
     ------
@@ -394,7 +302,7 @@ def run_plan(
     ):
         if not kernel.runner.cache_info().currsize:
             shown.set_description_str("loading the kernel (the first time ever: compiling, half a minute)")
-        driver = _Driver(place, pace, ears, on_done)
+        driver = _Driver(place, pace, ears, finish, on_done)
         try:
             driver.run(_chunks(plan, todo, keep, place, pace, ears), shown)
         except KeyboardInterrupt as error:

@@ -73,6 +73,9 @@ class Place(Protocol):
     least: float
     """Work of the last, smallest chunks of a group; still long against the cost of a task."""
 
+    shares_memory: bool
+    """Whether workers are threads of this process."""
+
     def workers(self) -> int:
         """Chunks that run at the same time."""
 
@@ -283,7 +286,7 @@ def run_from_memory(
 class _Threads:
     """Threads of this process: nothing to publish."""
 
-    seconds, least = 0.1, 0.002
+    seconds, least, shares_memory = 0.1, 0.002, True
 
     def __init__(self, executor: ThreadPoolExecutor, workers: int, ours: bool) -> None:
         self._executor, self._workers, self._ours = executor, workers, ours
@@ -311,7 +314,7 @@ class _Threads:
 class _Processes:
     """Any executor: jobs go through files of a temporary directory (TMPDIR), which workers map."""
 
-    seconds, least = 0.5, 0.02
+    seconds, least, shares_memory = 0.5, 0.02, False
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self._executor, self._workers = executor, workers
@@ -356,7 +359,7 @@ class _Processes:
 class _Dask:
     """A Dask cluster: jobs are scattered to all its workers, and again when all that had them are gone."""
 
-    seconds, least = 1.0, 0.1
+    seconds, least, shares_memory = 1.0, 0.1, False
 
     def __init__(self, executor: Any, workers: int | None) -> None:
         self._executor, self._client, self._wanted = executor, executor._client, workers

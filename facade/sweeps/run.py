@@ -18,9 +18,10 @@ from facade.errors import BacktestWarning, ConfigError, Interrupted
 from facade.frames import did_you_mean
 from facade.sweeps.drill import row_runner
 from facade.sweeps.grid import read_grid
+from facade.sweeps.job import Columns
 from facade.sweeps.notes import Notes
 from facade.sweeps.plan import Plan, make_plan
-from facade.sweeps.pool import Outcome, run_plan
+from facade.sweeps.pool import run_plan
 from facade.sweeps.publish import Place, place_of
 from facade.sweeps.result import SweepResult
 from facade.sweeps.store import Rows, columns_of
@@ -138,16 +139,19 @@ def _check_arguments(strategy: Any, keep: str, loading: dict[str, Any]) -> None:
 
 
 class _Recorder:
-    """Turns finished chunks into rows of the table, and counts what deserves a warning."""
+    """Puts finished chunks into the table, and counts what deserves a warning."""
 
     def __init__(self, plan: Plan, rows: Rows) -> None:
         self._plan, self._rows = plan, rows
         self.count = self.refused = self.bankrupt = 0
 
-    def take(self, rows: np.ndarray, outcome: Outcome) -> None:
+    def columns(self, rows: np.ndarray, state: np.ndarray) -> Columns:
+        """Result columns of (n,) rows that ended in (n,) STATE; for any thread."""
+        return columns_of(state, self._plan.initial_cash(rows), self._plan.periods_per_year(rows))
+
+    def take(self, rows: np.ndarray, columns: Columns, kept: list[np.ndarray] | None) -> None:
         """A chunk came back."""
-        columns = columns_of(outcome.state, self._plan.initial_cash(rows), self._plan.periods_per_year(rows))
-        self._rows.add(rows, columns, outcome.kept)
+        self._rows.add(rows, columns, kept)
         self.count += len(rows)
         self.refused += int(np.count_nonzero(columns["num_rejected_orders"] + columns["num_cut_orders"]))
         self.bankrupt += int(np.count_nonzero(columns["bankrupt"]))
@@ -166,7 +170,7 @@ def _run(plan: Plan, rows: Rows, place: Place, notes: Notes, progress: bool, che
     recorder, interrupted = _Recorder(plan, rows), False
     try:
         with notes.gathering():
-            run_plan(plan, ~rows.done, rows.keep, place, recorder.take, progress)
+            run_plan(plan, ~rows.done, rows.keep, place, recorder.columns, recorder.take, progress)
     except Interrupted:
         interrupted = True
     except Exception as error:
