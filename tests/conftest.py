@@ -6,6 +6,7 @@ from hypothesis import settings
 from consistency import assert_consistent
 from facade import backtest
 from facade.result import Result
+from ml4t_kernel.jit import INTERPRETED
 
 # The same examples in every run; `--hypothesis-profile=deep` draws new ones, and more of them.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
@@ -15,6 +16,13 @@ settings.load_profile("steady")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "unchecked: runs of this test are too large to be checked for consistency")
+
+
+def pytest_collection_modifyitems(items):
+    """Interpreted, the examples of sweeps would take minutes: they are of thousands of bars and many rows."""
+    for item in items:
+        if INTERPRETED and item.nodeid.startswith(("README.md", "facade/sweeps/")):
+            item.add_marker(pytest.mark.skip(reason="too many bars for the interpreter"))
 
 
 @pytest.fixture(autouse=True)
