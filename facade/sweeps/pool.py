@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from facade.inputs import EncodedInputs
     from facade.sweeps.plan import Group, Plan
 
-FIRST_ROWS = 64
+FIRST_ROWS = 256
 """Rows of a group's first chunks, before its speed is known; less where a row looks slow."""
 FIRST_SECONDS = 0.02
 BLOCK_ROWS = 4096
@@ -70,7 +70,7 @@ class _Pace:
     def start(self, inputs: EncodedInputs, keep: str) -> None:
         """A group begins, whose rows may be slower than those before."""
         bars = inputs.market.close.shape[0]
-        guess = 50e-9 * bars + 100e-9 * inputs.expected_orders
+        guess = 20e-9 * bars + 500e-9 * inputs.expected_orders
         self._first = min(FIRST_ROWS, max(1, int(FIRST_SECONDS / guess)))
         self._most = BLOCK_ROWS if keep == "metrics" else max(1, min(BLOCK_ROWS, KEPT_BYTES // (8 * bars)))
         self._new = True
@@ -86,7 +86,7 @@ class _Pace:
             # A tenth of what the group before would have got: should rows be a hundred times slower, that is one wait.
             return min(self._most, max(self._first, int(aim / 10)))
         # Shares get smaller towards the end, so that workers end together, but never so small that handing out shows.
-        share = ceil(remaining / (2 * self._place.workers()))
+        share = ceil(remaining / (1.5 * self._place.workers()))
         return max(1, min(self._most, int(min(aim, max(share, self._place.least * self._rate)))))
 
 
