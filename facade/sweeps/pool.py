@@ -36,7 +36,7 @@ BLOCK_ROWS = 4096
 """Rows whose parameters are made at once, and the most of a chunk (2 MB there, 3 MB back)."""
 KEPT_BYTES = 1 << 24
 """Most of a chunk's equity curves."""
-ATTEMPTS = 3
+ATTEMPTS = 5
 """Times that a chunk is handed out before the loss of its workers is an error."""
 Finish = Callable[[np.ndarray, np.ndarray], Columns]
 OnDone = Callable[[np.ndarray, Columns, list[np.ndarray] | None], None]
