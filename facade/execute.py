@@ -23,20 +23,30 @@ progress bar moves, while a short run is one or two calls (a call costs 80 micro
 SLICE_SECONDS = 0.1
 
 
-def prepare(inputs: EncodedInputs) -> tuple[Book, Tape]:
-    """An empty account and a tape with room for what the strategy is expected to write.
+def tape_rows(inputs: EncodedInputs, recorded: bool = True) -> dict[str, int]:
+    """Capacities of a tape with room for what the strategy is expected to write.
 
     Memory that is not written costs nothing, so the estimate is generous; the kernel asks for more when it was not.
+    recorded: fills, trades and gross exposure have rows (`params.record`).
     """
     bars, assets = inputs.market.close.shape
     orders = inputs.expected_orders + 8 * assets + 1024
     details = len(inputs.intents.orders) + (orders if inputs.params["basis_signal"][0] else 0) + 8 * assets + 1024
-    rows = dict(orders=orders, details=details, fills=orders, trades=orders, ambiguous=4096)
-    rows["gross"] = bars if inputs.params["allow_short"][0] else 1
-    rows["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
-    account = kernel.new_book(assets, len(inputs.intents.orders), 4 * assets + 1024)
-    tape = kernel.new_tape(bars, rows)
-    return account, tape
+    fills = orders if recorded else 1
+    return dict(
+        orders=orders,
+        details=details,
+        fills=fills,
+        trades=fills,
+        ambiguous=4096,
+        gross=bars if recorded and inputs.params["allow_short"][0] else 1,
+        booked=len(inputs.market.actions) + len(inputs.market.stale) + 1,
+    )
+
+
+def prepare(inputs: EncodedInputs) -> tuple[Book, Tape]:
+    """An empty account and its tape."""
+    return kernel.new_account(inputs.market, inputs.intents, inputs.market.close.shape[0], tape_rows(inputs))
 
 
 def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool, notices: tuple[str, ...]) -> Run:
@@ -47,7 +57,7 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
     account, tape = prepare(inputs)
     strategy = kernel.no_strategy()
     params = kernel.records(inputs.params)
-    market, intents = _as_records(inputs)
+    market, intents = kernel.readable(inputs.market), kernel.readable(inputs.intents)
     bars, assets = market.close.shape
     done, step = 0, max(64, FIRST_SLICE // assets)
     try:
@@ -67,12 +77,6 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
     if inputs.assets is not None:
         account, tape = widen(account, tape, inputs.assets, panel.shape[1])
     return Run(panel, config, inputs, account, tape, done, notices)
-
-
-def _as_records(inputs: EncodedInputs) -> tuple[Any, ...]:
-    return tuple(
-        type(bundle)(*(kernel.records(array) for array in bundle)) for bundle in (inputs.market, inputs.intents)
-    )
 
 
 def _plain(bundle: Any) -> Any:

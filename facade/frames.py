@@ -196,6 +196,13 @@ def frozen(array: np.ndarray, dtype: Any = np.float64) -> np.ndarray:
     return view
 
 
+def require_panel_shape(values: np.ndarray, panel: Any, what: str) -> None:
+    """An array given for a panel is (T, A)."""
+    bars, assets = panel.shape
+    if values.shape != (bars, assets):
+        raise StrategyError(f"{what}: array of shape {values.shape} given for a panel of {bars} bars x {assets} assets")
+
+
 def is_long(frame: pl.DataFrame) -> bool:
     """Whether a frame has one row a (timestamp, symbol), rather than one column a symbol."""
     return "symbol" in frame.columns

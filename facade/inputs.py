@@ -18,7 +18,7 @@ from facade.narrow import WIDE, cut_intents, cut_market, traded_assets
 from facade.orders import OrderTable
 from facade.params import asset_rule_rows, params_row
 from facade.signals import place_signals
-from facade.strategies import Orders, Signals, TargetShares, TargetWeights
+from facade.strategies import Orders, Signals, TargetShares, TargetWeights, require_strategy
 from facade.targets import check_targets, place_targets, refuse_short_targets
 from ml4t_kernel.schema import (
     ENTER_LONG,
@@ -152,16 +152,13 @@ def apply_settings(rows: np.ndarray, settings: Mapping[str, Any]) -> None:
 
 def _encode_strategy(panel: Any, strategy: Any, draft: _Draft, config: Config, align: str | None) -> dict[str, Any]:
     """Fills the draft; returns the labels of orders, if any."""
+    require_strategy(strategy)
     if isinstance(strategy, Orders):
         return _encode_orders(panel, strategy.table, draft, config, align)
-    if isinstance(strategy, TargetWeights | TargetShares):
-        _encode_targets(panel, strategy, draft, config, align)
-    elif isinstance(strategy, Signals):
+    if isinstance(strategy, Signals):
         _encode_signals(panel, strategy, draft, config, align)
     else:
-        raise StrategyError(
-            f"strategy must be Orders, TargetWeights, TargetShares or Signals, got {type(strategy).__name__}"
-        )
+        _encode_targets(panel, strategy, draft, config, align)
     return {}
 
 

@@ -19,6 +19,7 @@ from facade.frames import (
     further,
     is_long,
     require_columns,
+    require_panel_shape,
     require_symbols,
     require_timestamps,
     wide_names,
@@ -108,11 +109,7 @@ def _located(panel: Any, cells: Cells, chosen: np.ndarray, align: str | None, na
     """Bar, asset and order of time of the chosen cells (`chosen` has the shape of cells.values)."""
     what = f"{WHAT}: {name}"
     if cells.stamps is None:
-        if cells.values.shape != (panel.shape[0], panel.shape[1]):
-            raise StrategyError(
-                f"{what}: array of shape {cells.values.shape} given for a panel of {panel.shape[0]} bars x "
-                f"{panel.shape[1]} assets"
-            )
+        require_panel_shape(cells.values, panel, what)
         bars, assets = np.nonzero(chosen)
         return bars, assets, bars
     times = cells.stamps.to_physical().cast(pl.Int64).to_numpy()
@@ -156,11 +153,7 @@ def place_signals(
 def _array_bits(panel: Any, flags: Mapping[str, Cells]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     packed = np.zeros((panel.shape[0], panel.shape[1]), np.uint8)
     for name, cells in flags.items():
-        if cells.values.shape != packed.shape:
-            raise StrategyError(
-                f"{WHAT}: {name}: array of shape {cells.values.shape} given for a panel of {panel.shape[0]} bars x "
-                f"{panel.shape[1]} assets"
-            )
+        require_panel_shape(cells.values, panel, f"{WHAT}: {name}")
         packed |= cells.values.view(np.uint8) * np.uint8(BITS[name])
     flat = packed.ravel()
     key = np.flatnonzero(flat != 0)  # of Booleans: ten times faster than of bytes

@@ -314,3 +314,13 @@ def _long_base(base: pl.DataFrame | None, name: str) -> pl.DataFrame:
     if base is None or not is_long(base):
         raise StrategyError(f"Signals: {name} names a column, so entries must be a long frame (timestamp, symbol, ...)")
     return base
+
+
+STRATEGIES = (Orders, TargetWeights, TargetShares, Signals)
+STRATEGY_NAMES = "Orders, TargetWeights, TargetShares or Signals"
+
+
+def require_strategy(strategy: Any) -> None:
+    """One of the classes above, not a frame, an array or a function."""
+    if not isinstance(strategy, STRATEGIES):
+        raise StrategyError(f"strategy must be {STRATEGY_NAMES}, got {type(strategy).__name__}")

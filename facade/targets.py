@@ -19,6 +19,7 @@ from facade.frames import (
     further,
     is_long,
     require_columns,
+    require_panel_shape,
     require_symbols,
     require_timestamps,
     wide_names,
@@ -114,10 +115,7 @@ def place_targets(panel: Any, given: GivenTargets, align: str | None, what: str)
 
 
 def _place_array(panel: Any, array: np.ndarray, what: str) -> TargetRows:
-    if array.shape != (panel.shape[0], panel.shape[1]):
-        raise StrategyError(
-            f"{what}: array of shape {array.shape} given for a panel of {panel.shape[0]} bars x {panel.shape[1]} assets"
-        )
+    require_panel_shape(array, panel, what)
     # A row sum is finite exactly when the row has neither NaN nor infinity: one pass finds the rows to look at.
     given = np.isfinite(array.sum(axis=1))
     if not given.all():

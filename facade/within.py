@@ -13,16 +13,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facade.errors import StrategyError
-from facade.frames import asset_columns, assets_of, bars_of
+from facade.frames import asset_columns, assets_of, bars_of, require_panel_shape
 from facade.orders import OrderTable
 from facade.selection import Selection
 from facade.signals import Cells
-from facade.strategies import Orders, Signals, TargetShares, TargetWeights
+from facade.strategies import Orders, Signals, require_strategy
 from facade.targets import GivenTargets, TargetRows, place_targets
-
-STRATEGIES = (Orders, TargetWeights, TargetShares, Signals)
-NAMES = "Orders, TargetWeights, TargetShares or Signals"
 
 
 class Placed:
@@ -32,8 +28,7 @@ class Placed:
     """
 
     def __init__(self, strategy: Any, panel: Any, align: str | None = None) -> None:
-        if not isinstance(strategy, STRATEGIES):
-            raise StrategyError(f"strategy must be {NAMES}, got {type(strategy).__name__}")
+        require_strategy(strategy)
         self.strategy: Any = strategy
         self.panel, self.align = panel, align
         self._places: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -55,8 +50,7 @@ class Placed:
 
     def _targets(self, given: GivenTargets, selection: Selection) -> GivenTargets:
         if given.stamps is None:
-            what = type(self.strategy).__name__
-            self._check_shape(given.values, what)
+            require_panel_shape(given.values, self.panel, type(self.strategy).__name__)
             return GivenTargets(selection.cut(given.values))
         rows = self._target_rows
         bars, columns = _numbers(selection, self.panel)
@@ -70,13 +64,6 @@ class Placed:
 
     def _symbols(self, columns: np.ndarray) -> tuple[str, ...]:
         return tuple(self.panel.symbols[column] for column in columns)
-
-    def _check_shape(self, values: np.ndarray, what: str) -> None:
-        bars, assets = self.panel.shape
-        if values.shape != (bars, assets):
-            raise StrategyError(
-                f"{what}: array of shape {values.shape} given for a panel of {bars} bars x {assets} assets"
-            )
 
     # Signals ---------------------------------------------------------------------------------------------------------
 
@@ -92,7 +79,7 @@ class Placed:
     def _cells(self, name: str, cells: Cells, selection: Selection) -> Cells:
         what = f"Signals: {name}"
         if cells.stamps is None:
-            self._check_shape(cells.values, what)
+            require_panel_shape(cells.values, self.panel, what)
             return Cells(selection.cut(cells.values))
         bars, assets = self._place(name, cells, what)
         wanted_bars, wanted = _numbers(selection, self.panel)

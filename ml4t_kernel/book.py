@@ -29,6 +29,11 @@ def records(array: np.ndarray) -> np.ndarray:
     return array.view(np.recarray) if INTERPRETED and array.dtype.names else array
 
 
+def readable(bundle: Any) -> Any:
+    """A NamedTuple of arrays as the kernel reads it; see `records`."""
+    return type(bundle)(*(records(array) for array in bundle))
+
+
 def plain(array: np.ndarray) -> np.ndarray:
     return np.asarray(array).view(np.ndarray)
 
@@ -87,6 +92,12 @@ def new_tape(bars: int, rows: dict[str, int]) -> Tape:
     tape = Tape(*(records(np.empty(max(1, sizes[name]), dtype)) for name, dtype in _ROWS.items()))
     tape.details[:1] = _beginning(schema.DETAIL, **PLAIN_DETAIL)
     return tape
+
+
+def new_account(market: Market, intents: Intents, bars: int, rows: dict[str, int]) -> tuple[Book, Tape]:
+    """Book and tape of an account over these inputs; bars and rows: capacities, as for `new_tape`."""
+    assets = market.close.shape[1]
+    return new_book(assets, len(intents.orders), 4 * assets + 1024), new_tape(bars, rows)
 
 
 def grown(array: np.ndarray, filled: int) -> np.ndarray:
@@ -216,11 +227,8 @@ class Scratch:
     """
 
     def __init__(self, market: Market, intents: Intents, rows: dict[str, int], bars: int) -> None:
-        self.market = Market(*(records(array) for array in market))
-        self.intents = Intents(*(records(array) for array in intents))
-        assets = market.close.shape[1]
-        self.book = new_book(assets, len(intents.orders), 4 * assets + 1024)
-        self.tape = new_tape(bars, rows)
+        self.market, self.intents = readable(market), readable(intents)
+        self.book, self.tape = new_account(market, intents, bars, rows)
         self._finals = np.empty(0, schema.STATE)
 
     def finals(self, count: int) -> np.ndarray:

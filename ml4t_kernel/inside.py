@@ -7,7 +7,7 @@ only if the close proves them.
 from math import inf
 
 from .jit import leaf, phase, rare, routine
-from .levels import levels_in_range, trail_proven
+from .levels import rules_reached
 from .meeting import (
     NOTHING,
     RULE_GOAL,
@@ -223,7 +223,7 @@ def list_awake(t, market, params, book, tape):
             if p.shares == 0.0 or close != close or p.walk_bar == t:
                 continue
             high, low = market.high[t, a], market.low[t, a]
-            if levels_in_range(high, low, p, params) or trail_proven(high, low, close, p, params):
+            if rules_reached(high, low, close, p, params):
                 p.walk_bar = t
                 book.inside[n] = a
                 n += 1

@@ -102,3 +102,9 @@ def trail_proven(high, low, close, p, params):
     if not p.armed or params.mark_close:
         return False
     return reaches(-1.0 if p.shares > 0.0 else 1.0, close, own_trail(high, low, p))
+
+
+@leaf
+def rules_reached(high, low, close, p, params):
+    """Can a rule of the position act on this bar, or be proved by its close?"""
+    return levels_in_range(high, low, p, params) or trail_proven(high, low, close, p, params)

@@ -6,7 +6,7 @@ from .fees import whole_commission
 from .inside import fill_inside_bar
 from .intents import take_intents
 from .jit import phase, rare, routine
-from .levels import levels_in_range, trail_proven
+from .levels import rules_reached
 from .marks import (
     raise_trailing_orders,
     record_equity,
@@ -263,7 +263,7 @@ def reaches_rules(t, market, params, book):
         a = book.held[i]
         p = book.positions[a]
         high, low, close = market.high[t, a], market.low[t, a], market.close[t, a]
-        if levels_in_range(high, low, p, params) or trail_proven(high, low, close, p, params):
+        if rules_reached(high, low, close, p, params):
             return True
     return False
 

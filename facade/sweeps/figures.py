@@ -1,23 +1,19 @@
 """Figures of a sweep: a metric over two parameters, and a line a configuration. Plotly is imported when one is made.
 
-Axes are categories in the order of their values, evenly spaced whatever the values are. A numeric parameter with many
-values (drawn at random) is cut into intervals of equal width, in the logarithm when they span two decades.
+Axes are categories in the order of their values, evenly spaced whatever the values are (`scales`).
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from facade.plot import plotly_modules
-from facade.sweeps.columns import ROW, column_types
-from facade.sweeps.labels import numbered
+from facade.sweeps.columns import ROW
 from facade.sweeps.ranking import FRACTIONS, column_of, ranked
+from facade.sweeps.scales import NONE, Scale, clipped, colours, scale_of, tick_format, value_text
 from facade.sweeps.telling import plural
 
 if TYPE_CHECKING:
@@ -26,39 +22,13 @@ if TYPE_CHECKING:
     from facade.sweeps.result import SweepResult
 
 AGGREGATES = ("median", "mean", "max", "min", "count")
-SIGNED = ("total_return", "cagr", "sharpe", "sortino", "calmar", "avg_trade_pnl", "realised_pnl", "unrealised_pnl")
-"""Metrics whose zero means something: their colours diverge from it."""
 GAP = "#D9D9D9"
 MOST_TEXTS = 200  # cells that get their value written into them
-LONGEST_LABEL = 24
-NONE = "None"
-LETTERS = {1e12: "T", 1e9: "B", 1e6: "M"}
-DIVERGING = (
-    ["#67001F", "#B2182B", "#D6604D", "#F4A582", "#FDDBC7"],
-    "#F7F7F7",
-    ["#D1E5F0", "#92C5DE", "#4393C3", "#2166AC", "#053061"],
-)
-"""Below zero, at zero, above; in the order of the values."""
 LINES = (["#B2182B", "#DBA9AE"], "#BDBDBD", ["#A9BBD3", "#2166AC"])
-"""The same of lines, which have to be seen on white also at zero."""
-LOPSIDED = 0.25  # of the larger side, from which on the other one gets half of the colours
+"""Of lines below zero, at zero and above; they have to be seen on white also at zero."""
 MOST_LETTERS = 100  # of the names of axes side by side, before they are slanted
 CROWD = 4  # lines a value, from which on they are drawn side by side
 BAND = 0.06  # of an axis, taken by the lines of a value
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The categories of a parameter. codes: (n,) int of each row; labels: texts in order; binned: of intervals."""
-
-    name: str
-    codes: np.ndarray
-    labels: list[str]
-    binned: bool
-
-    @property
-    def title(self) -> str:
-        return f"{self.name} ({len(self.labels)} intervals)" if self.binned else self.name
 
 
 def heatmap(
@@ -107,7 +77,7 @@ def heatmap(
     table = result.scan().select(x, y, pl.col(column).cast(pl.Float64)).collect()
     if not table.height:
         raise ValueError("the result has no rows to draw")
-    across, up = (_scale(table[name], bins) for name in (x, y))
+    across, up = (scale_of(table[name], bins) for name in (x, y))
     values = _cells(across, up, table[column].to_numpy(), aggregate)
     shown = "" if aggregate == "count" else metric
     others = [name for name in result.parameters if name not in (x, y)]
@@ -155,10 +125,10 @@ def parallel_coordinates(
         drawn = rows[np.unique(np.linspace(0, rows.height - 1, limit).round().astype(np.int64))]
     drawn = drawn.reverse()  # the best lines last, on top of the others
     whole = rows.sort(ROW)
-    values = _clipped(drawn[column].cast(pl.Float64).to_numpy())
+    values = clipped(drawn[column].cast(pl.Float64).to_numpy())
     dimensions = [_dimension(label, drawn[name], whole[name]) for label, name in names]
     dimensions.append({"label": metric, "values": values, **_axis_format(metric, values)})
-    line = {"color": values, "showscale": True, "colorbar": _tick_format(metric), **_colours(metric, values, LINES)}
+    line = {"color": values, "showscale": True, "colorbar": tick_format(metric), **colours(metric, values, LINES)}
     slanted = max(len(one["label"]) for one in dimensions) * (len(dimensions) - 1) > MOST_LETTERS
     style = {
         "labelangle": -12 if slanted else 0,
@@ -195,42 +165,6 @@ def _check_parameters(result: SweepResult, names: tuple[str, ...]) -> None:
 # Scales --------------------------------------------------------------------------------------------------------------
 
 
-def _scale(values: pl.Series, bins: int, whole: pl.Series | None = None) -> Scale:
-    """Categories of a parameter: numbers ascending, texts as they first appear in `whole`, None first."""
-    numeric = values.dtype.is_numeric()
-    if numeric and values.n_unique() > 3 * bins:
-        return _binned(values, bins)
-    known = (values if whole is None else whole).drop_nulls().unique(maintain_order=True)
-    known = known.sort() if numeric or values.dtype == pl.Boolean else known
-    texts = [_number_text(value) if numeric else _short(str(value)) for value in known.to_list()]
-    has_none = values.null_count() > 0
-    index = pl.DataFrame({"value": known, "code": np.arange(len(known)) + has_none})
-    codes = values.alias("value").to_frame().join(index, on="value", how="left", maintain_order="left")["code"]
-    return Scale(values.name, codes.fill_null(0).to_numpy(), list(numbered([NONE] * has_none + texts)), False)
-
-
-def _binned(values: pl.Series, bins: int) -> Scale:
-    """Intervals of equal width, or of equal ratio when all values are positive and span two decades."""
-    numbers = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    none = np.isnan(numbers)
-    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
-    even = low <= 0 or high / low < 100
-    edges = np.linspace(low, high, bins + 1) if even else np.geomspace(low, high, bins + 1)
-    codes = np.clip(np.searchsorted(edges, np.where(none, low, numbers), side="right") - 1, 0, bins - 1)
-    texts = [f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges)]
-    if none.any():
-        codes = np.where(none, 0, codes + 1)
-    return Scale(values.name, codes, list(numbered([NONE] * bool(none.any()) + texts)), True)
-
-
-def _number_text(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
-
-
 # Heatmap -------------------------------------------------------------------------------------------------------------
 
 
@@ -247,20 +181,20 @@ def _cells(across: Scale, up: Scale, values: np.ndarray, aggregate: str) -> np.n
 
 def _heat(across: Scale, up: Scale, values: np.ndarray, metric: str, bar: str) -> dict[str, Any]:
     name = metric or "configurations"
-    texts = [[_value_text(metric, value) for value in line] for line in values]
+    texts = [[value_text(metric, value) for value in line] for line in values]
     trace: dict[str, Any] = {
         "x": across.labels,
         "y": up.labels,
-        "z": _clipped(values),
+        "z": clipped(values),
         "customdata": texts,
         "hoverongaps": False,
         "hovertemplate": f"{across.name}: %{{x}}<br>{up.name}: %{{y}}<br>{name}: %{{customdata}}<extra></extra>",
         "xgap": 1,
         "ygap": 1,
-        "colorbar": {"title": {"text": bar}, **_tick_format(metric)},
+        "colorbar": {"title": {"text": bar}, **tick_format(metric)},
     }
-    colours = _colours(metric, values)
-    trace |= {"colorscale": colours["colorscale"], "zmin": colours["cmin"], "zmax": colours["cmax"]}
+    shades = colours(metric, values)
+    trace |= {"colorscale": shades["colorscale"], "zmin": shades["cmin"], "zmax": shades["cmax"]}
     if values.size <= MOST_TEXTS and len(across.labels) <= 16:
         trace |= {"text": texts, "texttemplate": "%{text}", "textfont": {"size": 11}}
     return trace
@@ -294,57 +228,7 @@ def _lay_out_heatmap(figure: Figure, across: Scale, up: Scale, title: str, heigh
         )
 
 
-def _value_text(metric: str, value: float) -> str:
-    if math.isnan(value):
-        return ""
-    if metric in FRACTIONS:
-        return f"{value:.1%}"
-    if math.isfinite(value) and abs(value) >= 10_000:
-        size = next((size for size in LETTERS if abs(value) >= size), 1.0)
-        return f"{value / size:,.3g}{LETTERS.get(size, '')}" if size > 1 else f"{value:,.0f}"
-    counted = not metric or column_types()[metric].kind in "ib"
-    return f"{value:.2f}" if not counted else f"{value:.0f}" if value == int(value) else f"{value:.1f}"
-
-
 # Colours -------------------------------------------------------------------------------------------------------------
-
-
-def _clipped(values: np.ndarray) -> np.ndarray:
-    """Infinite values as the largest and smallest finite ones."""
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    return np.clip(values, low, high)
-
-
-def _colours(metric: str, values: np.ndarray, palette: tuple[list[str], str, list[str]] = DIVERGING) -> dict[str, Any]:
-    """From dark to light; where zero means something the hue tells the sign.
-
-    Values of both signs: symmetric about zero, unless one side is small, which then has one colour. Of one sign: one
-    hue, over the range of the values.
-    """
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    if metric not in SIGNED:
-        if low == high:
-            high = low + (abs(low) or 1.0)
-        return {"colorscale": "Viridis", "cmin": low, "cmax": high}
-    below, zero, above = palette
-    if low == high:
-        low, high = min(low, 0.0), max(high, 0.0)
-    if low == high == 0.0 or (low < 0.0 < high and min(-low, high) >= LOPSIDED * max(-low, high)):
-        far = max(-low, high) or 1.0
-        return {"colorscale": [*below, zero, *above], "cmin": -far, "cmax": far}
-    if low < 0.0 < high:
-        at = -low / (high - low)
-        left, right = (below[-1:], above) if high > -low else (below, above[:1])
-        scale = [*zip(np.linspace(0.0, at, len(left) + 1), [*left, zero], strict=True)]
-        scale += [*zip(np.linspace(at, 1.0, len(right) + 1)[1:], right, strict=True)]
-        return {"colorscale": [(float(place), colour) for place, colour in scale], "cmin": low, "cmax": high}
-    return {"colorscale": above if high > 0.0 else below, "cmin": low, "cmax": high}
-
-
-def _tick_format(metric: str) -> dict[str, Any]:
-    return {"tickformat": ".0%"} if metric in FRACTIONS else {}
 
 
 def _axis_format(name: str, numbers: np.ndarray) -> dict[str, Any]:
@@ -374,12 +258,12 @@ def _chosen(result: SweepResult, rows: pl.DataFrame, columns: list[str] | None) 
 def _dimension(label: str, values: pl.Series, whole: pl.Series) -> dict[str, Any]:
     """An axis: numbers on a line (None below them), anything else by category, in the order of `whole`."""
     if values.dtype.is_numeric():
-        numbers = _clipped(values.cast(pl.Float64).fill_null(np.nan).to_numpy())
+        numbers = clipped(values.cast(pl.Float64).fill_null(np.nan).to_numpy())
         if not np.isnan(numbers).any():
             return {"label": label, "values": numbers, **(_few_ticks(numbers) or _axis_format(label, numbers))}
         if not np.isnan(numbers).all():
             return {"label": label, **_with_none(numbers)}
-    scale = _scale(values, values.len(), whole)
+    scale = scale_of(values, values.len(), whole)
     positions = np.arange(len(scale.labels), dtype=np.float64)
     return {
         "label": label,

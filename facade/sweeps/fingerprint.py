@@ -23,7 +23,7 @@ import polars as pl
 from facade.config import Config
 from facade.frames import collect_frame
 from facade.panel import Panel
-from facade.within import STRATEGIES
+from facade.strategies import STRATEGIES
 
 PLAIN = (str, bytes, int, float, complex, bool, type(None), date, time, timedelta, np.generic, type(Ellipsis))
 

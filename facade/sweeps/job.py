@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from facade.execute import tape_rows
 from facade.sweeps.publish import settled
 from ml4t_kernel import book as kernel
 from ml4t_kernel.schema import PARAMS, STATE, Intents, Market
@@ -125,12 +126,5 @@ def _run_recorded(job: Job, scratch: Any, params: np.ndarray, finals: np.ndarray
 
 def make_job(inputs: EncodedInputs, keep: str) -> Job:
     """The job of a group's inputs, with room on the tape for what a run is expected to write (it grows)."""
-    bars, assets = inputs.market.close.shape
-    recorded = keep != "metrics"
-    orders = inputs.expected_orders + 8 * assets + 1024
-    details = len(inputs.intents.orders) + orders
-    fills = orders if recorded else 1
-    rows = dict(orders=orders, details=details, fills=fills, trades=fills, ambiguous=4096)
-    rows["gross"] = bars if recorded else 1
-    rows["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
+    rows = tape_rows(inputs, recorded=keep != "metrics")
     return Job(uuid4().hex, inputs.market, inputs.intents, rows, keep, inputs.assets)

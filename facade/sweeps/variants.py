@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from facade.errors import StrategyError
+from facade.strategies import STRATEGIES, STRATEGY_NAMES
 from facade.sweeps.axes import shown
 from facade.sweeps.grid_checks import PANEL
-from facade.within import NAMES, STRATEGIES
 
 KINDS = inspect.Parameter
 
@@ -45,7 +45,7 @@ class Variant:
         except Exception as error:
             raise StrategyError(f"{where}: {type(error).__name__}: {error}") from error
         if not isinstance(made, STRATEGIES):
-            raise StrategyError(f"{where}: returned {type(made).__name__}; it must return {NAMES}")
+            raise StrategyError(f"{where}: returned {type(made).__name__}; it must return {STRATEGY_NAMES}")
         return made
 
 
@@ -84,8 +84,8 @@ def _read(what: str, given: Any) -> Variant:
         return Variant(what, given, {})
     if not callable(given):
         raise StrategyError(
-            f"{what} must be {NAMES}, a function of parameters that returns one, or a mapping name -> strategy, "
-            f"got {type(given).__name__}"
+            f"{what} must be {STRATEGY_NAMES}, a function of parameters that returns one, or a mapping "
+            f"name -> strategy, got {type(given).__name__}"
         )
     return Variant(what, given, _arguments(what, given))
 
