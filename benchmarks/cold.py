@@ -22,7 +22,8 @@ run_backtest(panel, TargetWeights.from_array(weights, scale=True), config=Config
 """
 STAGES = """
 import time
-from ml4t_kernel import book, jit
+from ml4t_kernel import book
+from ml4t_kernel.compile import jit
 spent = {"optimise and assemble": 0.0}
 finalize = jit._EntryLibrary.finalize
 def timed(self):

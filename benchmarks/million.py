@@ -25,7 +25,7 @@ import polars as pl
 from benchmarks import workloads
 from benchmarks.speed import CASH, FLOOR_POLICIES
 from facade import Config, Panel, Signals, sweep
-from facade.sweeps.store import Rows
+from facade.sweeps.rows.rows import Rows
 
 SAMPLE = 10_000
 SLOWER, BYTES = 0.20, 400

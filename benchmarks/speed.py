@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks import floor, workloads
 from benchmarks.timing import interleave, ratios
 from facade import Config, Panel, Signals, TargetWeights, run_backtest
+from facade.encode.inputs import encode
 from facade.execute import prepare
-from facade.inputs import encode
 from ml4t_kernel import book as kernel
 
 MARKS = {"W1": (3, 5), "W1b": (4, 6), "W5": (4, 6), "W2": (3, 4)}

@@ -27,9 +27,9 @@ from benchmarks import floor, workloads
 from benchmarks.speed import CASH, FLOOR_POLICIES
 from benchmarks.timing import interleave, ratios
 from facade import Config, Panel, Signals, sweep
-from facade.sweeps.grid import read_grid
-from facade.sweeps.plan import make_plan
-from facade.sweeps.pool import make_job
+from facade.sweeps.grid.grid import read_grid
+from facade.sweeps.plan.plan import make_plan
+from facade.sweeps.workers.pool import make_job
 from ml4t_kernel.book import Scratch
 from ml4t_kernel.schema import PARAMS, STATE
 

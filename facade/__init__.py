@@ -2,7 +2,8 @@
 
 from facade import datasets
 from facade.backtest import run_backtest
-from facade.config import Config
+from facade.config.model import Config
+from facade.data.panel import Panel, load_panel
 from facade.errors import (
     BacktestWarning,
     ConfigError,
@@ -11,13 +12,12 @@ from facade.errors import (
     Interrupted,
     StrategyError,
 )
-from facade.panel import Panel, load_panel
-from facade.result import Result
-from facade.strategies import Orders, Signals, TargetShares, TargetWeights
-from facade.sweeps.capacity import capacity
-from facade.sweeps.result import SweepResult
+from facade.results.result import Result
+from facade.strategies.orders import Orders, Signals, TargetShares, TargetWeights
+from facade.sweeps.result.result import SweepResult
 from facade.sweeps.run import sweep
-from facade.sweeps.walk_forward import walk_forward
+from facade.sweeps.studies.capacity import capacity
+from facade.sweeps.studies.walk_forward import walk_forward
 
 __all__ = [
     "BacktestWarning",

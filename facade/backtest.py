@@ -6,14 +6,14 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from facade.config import Config
-from facade.decode import Run
+from facade.config.model import Config
+from facade.data.panel import Panel, load_panel
+from facade.encode.inputs import EncodedInputs, encode
 from facade.errors import ConfigError, DataError, Interrupted, StrategyError
 from facade.execute import execute
-from facade.inputs import EncodedInputs, encode
-from facade.panel import Panel, load_panel
-from facade.refusals import warn_of_rejections
-from facade.result import Result
+from facade.results.decode import Run
+from facade.results.refusals import warn_of_rejections
+from facade.results.result import Result
 
 
 def run_backtest(

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from facade.decode import Run
-from facade.inputs import EncodedInputs
-from facade.narrow import widen
+from facade.encode.inputs import EncodedInputs
+from facade.encode.narrow import widen
+from facade.results.decode import Run
 from ml4t_kernel import book as kernel
 from ml4t_kernel.schema import Book, Tape
 
 if TYPE_CHECKING:
-    from facade.config import Config
-    from facade.panel import Panel
+    from facade.config.model import Config
+    from facade.data.panel import Panel
 
 FIRST_SLICE = 262_144
 """Asset-bars of the first slice; later ones double until one takes SLICE_SECONDS, so that Ctrl-C is heard and a

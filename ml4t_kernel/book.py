@@ -7,10 +7,10 @@ import numba
 import numpy as np
 from numba import types
 
-from . import schema
-from .jit import INTERPRETED, entry
-from .loop import run_accounts as _run_accounts
-from .schema import Book, Intents, Market, Tape
+from ml4t_kernel import schema
+from ml4t_kernel.compile.jit import INTERPRETED, entry
+from ml4t_kernel.loop import run_accounts as _run_accounts
+from ml4t_kernel.schema import Book, Intents, Market, Tape
 
 _ROWS = dict(
     orders=schema.ORDER,

@@ -1,20 +1,24 @@
 """The causal loop: what happens in a bar, in the order of the contract. Phase calls only."""
 
-from .actions import apply_actions, book_without_order, remove_stale
-from .auction import CLOSE, DECISION, OPEN, serve_auction
-from .fees import whole_commission
-from .inside import fill_inside_bar
-from .intents import take_intents
-from .jit import phase, rare, routine
-from .levels import rules_reached
-from .marks import (
+from ml4t_kernel.bar.actions import apply_actions, book_without_order, remove_stale
+from ml4t_kernel.bar.auction import CLOSE, DECISION, OPEN, serve_auction
+from ml4t_kernel.bar.inside import fill_inside_bar
+from ml4t_kernel.bar.marks import (
     raise_trailing_orders,
     record_equity,
     revalue,
     unlist_closed,
     value_positions,
 )
-from .orders import (
+from ml4t_kernel.bar.quiet import is_idle, is_quiet, moves_no_idle, next_event, record_idle, walk_quiet
+from ml4t_kernel.bar.rule_orders import decide_time_exits, exit_by_rules
+from ml4t_kernel.compile.jit import phase, rare, routine
+from ml4t_kernel.compile.references import reference_to, value_of
+from ml4t_kernel.decide.given_orders import take_intents
+from ml4t_kernel.decide.sizing import size_signals, size_targets, skip_signals
+from ml4t_kernel.money.fees import whole_commission
+from ml4t_kernel.money.prices import RESIDUE
+from ml4t_kernel.orders.life import (
     activate,
     cancel_chain,
     count_phase_orders,
@@ -24,11 +28,8 @@ from .orders import (
     remake_band,
     wake_due,
 )
-from .prices import RESIDUE
-from .quiet import is_idle, is_quiet, moves_no_idle, next_event, record_idle, walk_quiet
-from .references import reference_to, value_of
-from .risk import decide_time_exits, exit_by_rules
-from .schema import (
+from ml4t_kernel.rules.levels import rules_reached
+from ml4t_kernel.schema import (
     BLOCK,
     EVENT_ACTION,
     EVENT_ORDER,
@@ -39,7 +40,6 @@ from .schema import (
     Reason,
     RunStatus,
 )
-from .sizing import size_signals, size_targets, skip_signals
 
 OK, GROW_TAPE, GROW_QUEUES = (int(status) for status in RunStatus)
 R_BANKRUPT, O_BANKRUPTCY = int(Reason.BANKRUPT), int(Origin.BANKRUPTCY)

@@ -5,7 +5,7 @@ Plain NumPy, once a panel. Every value of bar t depends on bars up to t (volatil
 
 import numpy as np
 
-from .schema import ACTION, BLOCK, ActionKind
+from ml4t_kernel.schema import ACTION, BLOCK, ActionKind
 
 
 def session_end(sessions: np.ndarray) -> np.ndarray:

@@ -63,6 +63,8 @@ class Reason(IntEnum):
     NO_PRICE = 13
     NO_EQUITY = 14
     SIGNAL_EXIT = 15
+    VOLUME = 16
+    DIVIDEND = 17
 
 
 class Origin(IntEnum):
@@ -193,7 +195,7 @@ STATE = _dtype(
     "live dormant special open_only "
     "close_only rejected cut returns exposed_bars frozen target_row signal intent event action stale closed "
     "unlist timed touched born_inside starved reachable inside exits "
-    "entries opened two_sided entry_bars trails conflicts max_positions scaled_batches",
+    "entries opened two_sided capped entry_bars trails conflicts max_positions scaled_batches",
 )
 """A running account (one row): counters, cursors and streaming statistics. refusals: orders refused or cut, by
 Reason."""

@@ -5,8 +5,8 @@ from hypothesis import settings
 
 from consistency import assert_consistent
 from facade import backtest
-from facade.result import Result
-from ml4t_kernel.jit import INTERPRETED
+from facade.results.result import Result
+from ml4t_kernel.compile.jit import INTERPRETED
 
 # The same examples in every run; `--hypothesis-profile=deep` draws new ones, and more of them.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)

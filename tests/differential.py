@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from facade import Config, Orders, Panel, Signals, TargetShares, TargetWeights
-from facade.decode import gross_exposure, open_positions
+from facade.encode.inputs import encode
 from facade.execute import execute
-from facade.inputs import encode
+from facade.results.decode import gross_exposure, open_positions
 from ml4t_kernel.schema import Status
 from reference import run as reference_run
 from reference.shrink import describe, shrink

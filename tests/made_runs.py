@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import polars as pl
 
-from facade.config import Config
-from facade.decode import Run
-from facade.panel import Panel
+from facade.config.model import Config
+from facade.data.panel import Panel
+from facade.results.decode import Run
 from ml4t_kernel import schema
 from ml4t_kernel.schema import ActionKind, Kind, Origin, Phase, Reason, Status
 

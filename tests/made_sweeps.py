@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from facade.config import Config
-from facade.panel import Panel
-from facade.sweeps.grid import read_grid
-from facade.sweeps.result import SweepResult
-from facade.sweeps.store import Rows, columns_of
+from facade.config.model import Config
+from facade.data.panel import Panel
+from facade.sweeps.grid.grid import read_grid
+from facade.sweeps.result.result import SweepResult
+from facade.sweeps.rows.rows import Rows, columns_of
 from ml4t_kernel.schema import STATE, TRADE
 
 DIGEST = "5eed" * 16

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from facade.config import Config
+from facade.config.model import Config
 from facade.errors import ConfigError
-from facade.sweeps.grid import read_grid
+from facade.sweeps.grid.grid import read_grid
 
 NAN = float("nan")
 TWO = {"fast": False, "slow": True}

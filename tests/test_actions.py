@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from facade.data.panel import Panel
 from facade.errors import BacktestWarning, DataError
-from facade.panel import Panel
 from ml4t_kernel.schema import ACTION, ActionKind
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9)]

@@ -10,8 +10,8 @@ import pytest
 
 from facade import Config, Orders, Panel, Signals, TargetWeights, run_backtest
 from facade.errors import BacktestWarning, ConfigError, Interrupted, StrategyError
-from facade.sweeps.capacity import capacity
 from facade.sweeps.run import sweep
+from facade.sweeps.studies.capacity import capacity
 
 DAYS = pl.date_range(date(2021, 1, 4), date(2021, 3, 31), "1d", eager=True)
 
@@ -138,7 +138,7 @@ def test_functions_and_prices_to_load_are_taken_as_by_a_sweep():
 def test_an_interrupted_sweep_is_handed_over(monkeypatch):
     stopped = sweep(flat_panel(), buy_once(), Config(), {"initial_cash": [1e3]}, progress=False)
     monkeypatch.setattr(type(stopped), "interrupted", True)
-    monkeypatch.setattr("facade.sweeps.capacity.sweep", lambda *given, **named: stopped)
+    monkeypatch.setattr("facade.sweeps.studies.capacity.sweep", lambda *given, **named: stopped)
     with pytest.raises(Interrupted, match="interrupted after 1 of 2 capitals") as caught:
         capacity(flat_panel(), buy_once(), Config(), [1e3, 1e4])
     assert caught.value.result is stopped

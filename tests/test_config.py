@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade.config import Config
+from facade.config.model import Config
+from facade.config.toml import toml_text
+from facade.data.panel import Panel
+from facade.encode.params import params_row
 from facade.errors import ConfigError
-from facade.panel import Panel
-from facade.params import params_row
-from facade.toml_text import toml_text
 
 BUSY = Config(
     stop_loss={'odd "name"\n\x7f': 0.05, "B": 0.1},

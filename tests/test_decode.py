@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facade.config import Config
-from facade.decode import enum_dtype
-from facade.result import FRAMES, Result
+from facade.config.model import Config
+from facade.results.decode import enum_dtype
+from facade.results.result import FRAMES, Result
 from made_runs import Ledger, days, small_ledger
 from ml4t_kernel import schema
 from ml4t_kernel.schema import Kind, Origin, Phase, Reason, Status, TimeInForce

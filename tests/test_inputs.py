@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from facade.config import Config
+from facade.config.model import Config
+from facade.data.panel import Panel
+from facade.encode.inputs import encode
 from facade.errors import BacktestWarning, ConfigError, StrategyError
-from facade.inputs import encode
-from facade.panel import Panel
-from facade.strategies import Orders, Signals, TargetShares, TargetWeights
+from facade.strategies.orders import Orders, Signals, TargetShares, TargetWeights
 from ml4t_kernel.schema import (
     ENTER_LONG,
     ENTER_SHORT,

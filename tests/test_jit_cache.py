@@ -11,9 +11,10 @@ import pytest
 from numba import njit, types
 
 from facade import Config, Orders, Panel
+from facade.encode.inputs import encode
 from facade.execute import prepare
-from facade.inputs import encode
-from ml4t_kernel import book, jit, schema
+from ml4t_kernel import book, schema
+from ml4t_kernel.compile import jit
 
 compiled = pytest.mark.skipif(jit.INTERPRETED, reason="nothing is compiled")
 BUNDLES = ("market", "intents", "params", "book", "tape", "finals")

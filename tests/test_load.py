@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from facade.data.load import load
+from facade.data.panel import load_panel
 from facade.errors import DataError, Interrupted, describe, listing
-from facade.load import load
-from facade.panel import load_panel
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facade import metrics as metrics_module
-from facade.config import Config
-from facade.metrics import compute, metrics_of
-from facade.result import Result
+from facade.config.model import Config
+from facade.results import metrics as metrics_module
+from facade.results.metrics import compute, metrics_of
+from facade.results.result import Result
 from made_runs import Ledger, small_ledger
 from ml4t_kernel import schema
 

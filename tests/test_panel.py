@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facade import datasets
+from facade.data.panel import Panel, load_panel
 from facade.errors import DataError
-from facade.panel import Panel, load_panel
 
 
 def flat(times, close=None, **arguments):

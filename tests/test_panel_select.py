@@ -21,9 +21,9 @@ from facade import (
     load_panel,
     run_backtest,
 )
-from facade.inputs import encode
-from facade.selection import locate, select
-from facade.within import Placed
+from facade.data.selection import locate, select
+from facade.encode.inputs import encode
+from facade.strategies.within import Placed
 
 FIELDS = ("open", "high", "low", "close", "volume", "sessions")
 LABELS = ("timestamps", "session_dates", "actions")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade import pivot as pivot_module
+from facade.data import pivot as pivot_module
+from facade.data.load import Long
+from facade.data.panel import Panel, load_panel
+from facade.data.pivot import pivot
 from facade.errors import DataError
-from facade.load import Long
-from facade.panel import Panel, load_panel
-from facade.pivot import pivot
 
 START = dt.datetime(2024, 1, 1)
 

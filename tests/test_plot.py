@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade import plot as plot_module
-from facade.plot import keep_extremes
-from facade.result import Result
+from facade.results import figure as plot_module
+from facade.results.figure import keep_extremes
+from facade.results.result import Result
 from made_runs import Ledger, days, small_ledger
 
 pytest.importorskip("plotly")
@@ -104,7 +104,7 @@ def test_zoned_times_are_drawn_as_the_clock_on_the_wall():
 
 def test_plotly_is_imported_only_by_plot():
     code = (
-        "import sys, facade.result, facade.plot, facade.summary; "
+        "import sys, facade.results.result, facade.results.figure, facade.results.text; "
         "sys.exit('plotly' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,10 +6,10 @@ import warnings
 import pytest
 
 from consistency import assert_consistent
-from facade.config import Config
+from facade.config.model import Config
 from facade.errors import BacktestWarning
-from facade.refusals import REASON_TEXT, is_refused_or_cut, warn_of_rejections
-from facade.result import FRAMES, Result
+from facade.results.refusals import REASON_TEXT, is_refused_or_cut, warn_of_rejections
+from facade.results.result import FRAMES, Result
 from made_runs import Ledger, small_ledger
 from ml4t_kernel.schema import Reason, Status
 
@@ -37,7 +37,7 @@ def test_an_unknown_frame_is_named(result):
 
 
 def test_nothing_is_decoded_before_it_is_asked_for(monkeypatch):
-    from facade import decode
+    from facade.results import decode
 
     def refuse(run):
         raise AssertionError("decoded")

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from facade import Config, Orders, Panel
+from facade.encode.inputs import encode
 from facade.execute import execute
-from facade.inputs import encode
 from ml4t_kernel.schema import BLOCK
 
 BARS, ASSETS = 5 * BLOCK + 7, 3

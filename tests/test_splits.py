@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facade.data.panel import Panel
 from facade.errors import DataError
-from facade.panel import Panel
-from facade.sweeps.splits import Split, Window, purged_splits, walk_forward_splits
+from facade.sweeps.studies.splits import Split, Window, purged_splits, walk_forward_splits
 
 
 def weekdays(start, end):
@@ -235,7 +235,7 @@ def test_other_refusals(monkeypatch):
     with pytest.raises(DataError, match="purge=-1"):
         walk_forward_splits(10, 3, 2, purge=-1)
     times = pl.Series([datetime(2020, 1, 1) + timedelta(days=30 * day) for day in range(3)])
-    monkeypatch.setattr("facade.sweeps.splits.MOST_SPLITS", 100)
+    monkeypatch.setattr("facade.sweeps.studies.splits.MOST_SPLITS", 100)
     with pytest.raises(DataError, match="step='1s' is too short: more than 100 folds"):
         walk_forward_splits(times, 1, 1, "1s")
     with pytest.raises(DataError, match="groups=1 .* 2 to the number of bars, 10"):

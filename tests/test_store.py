@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from facade import store
-from facade.config import Config
+from facade.config.model import Config
 from facade.errors import DataError
-from facade.result import FRAMES, Result
+from facade.results import store
+from facade.results.result import FRAMES, Result
 from made_runs import Ledger, days, small_ledger
 
 

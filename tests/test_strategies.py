@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from facade.errors import StrategyError
-from facade.strategies import Orders, Signals, TargetShares, TargetWeights
+from facade.strategies.orders import Orders, Signals, TargetShares, TargetWeights
 from ml4t_kernel.schema import IntentAction, Kind, TimeInForce
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from differential import config_of, panel_of, strategy_of
 from facade import BacktestWarning, Config, ConfigError, Panel, Signals, StrategyError, TargetWeights, run_backtest
-from facade.sweeps import pool, run
+from facade.sweeps import run
 from facade.sweeps.run import sweep
-from ml4t_kernel.jit import INTERPRETED
+from facade.sweeps.workers import pool
+from ml4t_kernel.compile.jit import INTERPRETED
 from reference.scenarios import random_scenario
 
 BARS, DAY = 30, date(2020, 1, 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from facade.sweeps.cpus import cgroup_quota, threads_of, usable_cpus
+from facade.sweeps.workers.cpus import cgroup_quota, threads_of, usable_cpus
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade.config import Config, PerAsset
-from facade.sweeps.axes import DEFAULT
-from facade.sweeps.grid import Grid
-from facade.sweeps.samplers import Uniform
+from facade.config.model import Config, PerAsset
+from facade.sweeps.grid.axes import DEFAULT
+from facade.sweeps.grid.grid import Grid
+from facade.sweeps.grid.samplers import Uniform
 from sweep_grids import NAN, TWO, Thing, assert_sound, read, refusal, rows_of
 
 

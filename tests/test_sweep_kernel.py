@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from differential import encoded, kernel_run
 from facade import Config, Orders, Panel
-from facade.inputs import encode
+from facade.encode.inputs import encode
 from ml4t_kernel import book as kernel
-from ml4t_kernel.jit import INTERPRETED
+from ml4t_kernel.compile.jit import INTERPRETED
 from ml4t_kernel.schema import STATE, Reason
 from reference.scenarios import scenario_of
 

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from facade.sweeps import lock
-from facade.sweeps.lock import LockedError, acquire
-from facade.sweeps.store import Rows
+from facade.sweeps.rows import lock
+from facade.sweeps.rows.lock import LockedError, acquire
+from facade.sweeps.rows.rows import Rows
 from made_sweeps import DIGEST, small_grid
 
 

@@ -21,12 +21,12 @@ from facade import (
     load_panel,
     run_backtest,
 )
-from facade.inputs import encode
-from facade.params import params_row
-from facade.sweeps.fingerprint import fingerprint
-from facade.sweeps.grid import read_grid
-from facade.sweeps.plan import make_plan
-from facade.sweeps.variants import Variants
+from facade.encode.inputs import encode
+from facade.encode.params import params_row
+from facade.sweeps.grid.grid import read_grid
+from facade.sweeps.grid.variants import Variants
+from facade.sweeps.plan.fingerprint import fingerprint
+from facade.sweeps.plan.plan import make_plan
 
 BARS, SYMBOLS = 40, ("A", "B", "C")
 DAYS = [dt.date(2024, 1, 1) + dt.timedelta(days=bar) for bar in range(BARS)]

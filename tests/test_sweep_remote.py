@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from facade import ConfigError
-from facade.sweeps import publish
-from facade.sweeps.job import Job, run_job
-from facade.sweeps.publish import packed, settled, unpacked
-from ml4t_kernel.jit import INTERPRETED
+from facade.sweeps.workers import publish
+from facade.sweeps.workers.job import Job, run_job
+from facade.sweeps.workers.publish import packed, settled, unpacked
+from ml4t_kernel.compile.jit import INTERPRETED
 from ml4t_kernel.schema import INTENT, PARAMS
 from test_sweep import assert_same_table, at_chunk, few_rows_a_chunk, in_and_out, small_panel, swept
 

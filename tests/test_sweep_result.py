@@ -12,12 +12,12 @@ import pytest
 from facade import Config, Panel, Signals
 from facade.errors import BacktestWarning, DataError, Interrupted
 from facade.execute import execute
-from facade.sweeps.facts import Sharpes
-from facade.sweeps.ranking import value_of
-from facade.sweeps.result import SweepResult
+from facade.sweeps.result.facts import Sharpes
+from facade.sweeps.result.ranking import value_of
+from facade.sweeps.result.result import SweepResult
+from facade.sweeps.result.sources import decode_kept_trades
 from facade.sweeps.run import sweep
-from facade.sweeps.sources import decode_kept_trades
-from facade.sweeps.trials import deflated_sharpe_ratio, moments, overfitting
+from facade.sweeps.statistics.trials import deflated_sharpe_ratio, moments, overfitting
 from made_runs import days
 from made_sweeps import (
     PERIODS,

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from facade import BacktestWarning
-from facade.sweeps import run, store
+from facade.sweeps import run
+from facade.sweeps.rows import rows as store
 from facade.sweeps.run import sweep
 from test_sweep import GRID, assert_same_table, at_chunk, few_rows_a_chunk, in_and_out, small_panel, swept
 
@@ -99,7 +100,9 @@ CHILD = """
 import sys, threading
 sys.path[:0] = {paths}
 from test_sweep import GRID, in_and_out, small_panel
-from facade.sweeps import pool, run, store
+from facade.sweeps import run
+from facade.sweeps.workers import pool
+from facade.sweeps.rows import rows as store
 from facade.sweeps.run import sweep
 
 pool.FIRST_ROWS, pool.BLOCK_ROWS, store.PART_ROWS = 2, 4, 3

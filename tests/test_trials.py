@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facade.errors import DataError
-from facade.sweeps.trials import (
+from facade.sweeps.statistics.trials import (
     deflated_sharpe_ratio,
     expected_maximum_sharpe,
     minimum_backtest_length,
@@ -196,7 +196,7 @@ def test_block_sums_give_what_a_naive_loop_gives(bars, trials, blocks):
 def test_steps_over_many_splits_are_the_same_as_one(monkeypatch):
     returns = noise(80, 6)
     whole = overfitting(returns, 10)
-    monkeypatch.setattr("facade.sweeps.cscv.CHUNK", 30)
+    monkeypatch.setattr("facade.sweeps.statistics.cscv.CHUNK", 30)
     for name in ("chosen", "logits", "in_sample", "out_of_sample", "mean_out_of_sample"):
         np.testing.assert_array_equal(getattr(overfitting(returns, 10), name), getattr(whole, name))
 

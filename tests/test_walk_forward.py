@@ -14,8 +14,8 @@ from facade import Config, Panel, Signals, TargetWeights, run_backtest
 from facade.errors import BacktestWarning, ConfigError, DataError, Interrupted
 from facade.execute import execute
 from facade.sweeps.run import sweep
-from facade.sweeps.splits import Split, Window, walk_forward_splits
-from facade.sweeps.walk_forward import walk_forward
+from facade.sweeps.studies.splits import Split, Window, walk_forward_splits
+from facade.sweeps.studies.walk_forward import walk_forward
 
 BARS = 54
 
@@ -275,7 +275,7 @@ def test_the_figure_shows_equity_and_every_fold():
 
 
 def test_plotly_is_imported_only_by_plot():
-    code = "import sys, facade.sweeps.walk_forward, facade.sweeps.capacity; sys.exit('plotly' in sys.modules)"
+    code = "import sys, facade; sys.exit('plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -286,7 +286,7 @@ def test_an_interrupted_sweep_ends_the_walk_and_is_handed_over(monkeypatch):
     panel = made_panel()
     stopped = sweep(panel, trend, CONFIG, ROWS, progress=False)
     monkeypatch.setattr(type(stopped), "interrupted", True)
-    monkeypatch.setattr("facade.sweeps.walk_forward.sweep", lambda *given, **named: stopped)
+    monkeypatch.setattr("facade.sweeps.studies.walk_forward.sweep", lambda *given, **named: stopped)
     with pytest.raises(Interrupted, match="interrupted after 6 of 18 runs in sample") as caught:
         walk_forward(panel, trend, CONFIG, ROWS, train=20, test=12)
     assert caught.value.result is stopped
@@ -315,7 +315,7 @@ def test_what_cannot_be_walked_is_refused_by_name(options, message):
 
 
 def test_a_metric_is_refused_before_anything_runs(monkeypatch):
-    monkeypatch.setattr("facade.sweeps.walk_forward.sweep", None)
+    monkeypatch.setattr("facade.sweeps.studies.walk_forward.sweep", None)
     for metric in ("sharp", "reason"):
         with pytest.raises(ValueError, match=f"metric='{metric}'"):
             walk_forward(made_panel(), trend, CONFIG, ROWS, train=20, test=12, metric=metric)
@@ -382,6 +382,6 @@ def test_a_row_that_has_no_bar_in_a_test_window_is_refused_before_anything_runs(
     for array in gone.values():
         array[30:, 1] = np.nan
     panel = Panel.from_arrays(**gone, timestamps=panel.timestamps, symbols=panel.symbols)
-    monkeypatch.setattr("facade.sweeps.walk_forward.sweep", None)
+    monkeypatch.setattr("facade.sweeps.studies.walk_forward.sweep", None)
     with pytest.raises(ConfigError, match=r"symbols=B\): prices have no bar in the selection"):
         walk_forward(panel, trend, CONFIG, {"length": [3], "symbols": [["A"], ["B"]]}, train=20, test=12)

@@ -13,19 +13,19 @@ import numpy as np
 import polars as pl
 
 from facade.backtest import as_config, as_panel, refuse_engine_arguments
-from facade.config import Config
+from facade.config.model import Config
 from facade.errors import BacktestWarning, ConfigError, Interrupted
-from facade.frames import did_you_mean
-from facade.sweeps.drill import row_runner
-from facade.sweeps.grid import read_grid
-from facade.sweeps.job import Columns
-from facade.sweeps.notes import Notes
-from facade.sweeps.plan import Plan, make_plan
-from facade.sweeps.pool import run_plan
-from facade.sweeps.publish import Place, place_of
-from facade.sweeps.result import SweepResult
-from facade.sweeps.store import Rows, columns_of
-from facade.sweeps.variants import Variants
+from facade.strategies.frames import did_you_mean
+from facade.sweeps.grid.grid import read_grid
+from facade.sweeps.grid.variants import Variants
+from facade.sweeps.plan.plan import Plan, make_plan
+from facade.sweeps.result.drill import row_runner
+from facade.sweeps.result.result import SweepResult
+from facade.sweeps.rows.rows import Rows, columns_of
+from facade.sweeps.workers.job import Columns
+from facade.sweeps.workers.notes import Notes
+from facade.sweeps.workers.pool import run_plan
+from facade.sweeps.workers.publish import Place, place_of
 
 KEPT = ("metrics", "equity", "trades")
 
@@ -61,7 +61,7 @@ def sweep(
         What the grid does not vary; `Config()` when not given. A mapping of fields is accepted.
     grid
         A dict name -> list of values, of which every combination is run (the last name varies fastest); a list of
-        dicts or a Polars frame, one row a configuration; or a sample: `facade.sweeps.samplers.random`,
+        dicts or a Polars frame, one row a configuration; or a sample: `facade.sweeps.grid.samplers.random`,
         `latin_hypercube` or `sobol` of a space. Names: fields of `Config`, arguments of the strategy function,
         "strategy" (names of the dict), "symbols" (lists of symbols) and "window" (pairs of first and last date, None
         for open).
@@ -80,7 +80,7 @@ def sweep(
         Polars expression.
     executor
         Where chunks run instead of in threads: any `concurrent.futures.Executor`, or a Dask client. Prices are
-        published once a worker, and chunks of lost Dask workers run again; `facade.sweeps.publish` says when it pays.
+        published once a worker, and chunks of lost Dask workers run again; `sweeps.workers.publish` says when it pays.
     checkpoint
         A directory for finished rows. The same sweep started again with it runs only what is missing.
     actions, align, **loading

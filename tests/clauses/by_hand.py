@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from facade import Config, Orders, Panel, Result, run_backtest
-from facade.orders import COLUMNS
+from facade.strategies.order_table import COLUMNS
 
 NUMBERS = {"quantity", "limit_price", "stop_price", "trail_amount", "bars", "rank"}
 WORDS = {"symbol", "type", "time_in_force", "action", "id", "parent", "group", "tag"}

@@ -63,7 +63,7 @@ def source_of(mutant: Mutant, root: Path = ROOT) -> Path:
     """The file that the mutant breaks: named, or the one that defines its function."""
     if mutant.file:
         return root / KERNEL / mutant.file
-    files = [path for path in sorted((root / KERNEL).glob("*.py")) if _defines(path, mutant.function)]
+    files = [path for path in sorted((root / KERNEL).rglob("*.py")) if _defines(path, mutant.function)]
     if len(files) != 1:
         raise KeyError(f"{mutant.name}: function {mutant.function!r} is defined in {len(files)} files")
     return files[0]

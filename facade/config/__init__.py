@@ -1,0 +1,1 @@
+"""The configuration of a run: its model, its file format, its errors."""

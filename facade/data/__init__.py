@@ -1,0 +1,1 @@
+"""Market data: read, checked, pivoted to a panel; corporate actions; time; selection."""

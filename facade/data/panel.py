@@ -1,0 +1,375 @@
+"""The market data of a run: dense arrays, their clock and their corporate actions, checked once and then frozen."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from facade.data.actions import Actions, adjust, guard_against_adjusted, infer_delistings, read_actions
+from facade.data.clock import Clock, make_clock, session_values, to_timestamps
+from facade.data.load import load
+from facade.data.pivot import pivot, refuse_too_large
+from facade.data.selection import locate, select
+from facade.data.validate import check_repairs, clean_prices
+from facade.errors import DataError, listing
+
+FIELDS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Panel:
+    """Prices of A symbols over T bars, built once by `load_panel` or `Panel.from_arrays` and shared by runs and sweeps.
+
+    All arrays are float64 in C order and read-only, with NaN where a symbol has no bar. Prices are in account currency
+    a share, volume in shares.
+    """
+
+    open: np.ndarray
+    """(T, A) first price of the bar."""
+    high: np.ndarray
+    """(T, A) highest price of the bar."""
+    low: np.ndarray
+    """(T, A) lowest price of the bar."""
+    close: np.ndarray
+    """(T, A) last price of the bar; NaN: no bar."""
+    volume: np.ndarray
+    """(T, A) shares traded in the bar; NaN throughout when the data has no volume."""
+    timestamps: pl.Series
+    """(T,) time at which each bar is complete: Date, Datetime, or the bar number when there are no timestamps."""
+    symbols: tuple[str, ...]
+    """(A,) names of the columns."""
+    sessions: np.ndarray
+    """(T,) int32 number of the session of each bar, from 0."""
+    session_dates: pl.Series
+    """(S,) date of each session; bar numbers when there are no timestamps."""
+    periods_per_year: float
+    """Bars a year, derived from the timestamps as `facade.data.clock.periods_per_year` says."""
+    actions: pl.DataFrame
+    """Corporate actions in force: symbol, ex_date, kind, value; sorted by ex_date."""
+    action_rows: np.ndarray
+    """(E,) ACTION rows of the kernel, sorted by bar, ex-date, asset, kind."""
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+    """Further (T, A) columns by name."""
+    has_volume: bool = False
+    """Whether any bar has a volume."""
+    actions_before: int = 0
+    """Actions dropped because they lie before the first session."""
+    actions_after: int = 0
+    """Actions dropped because they lie after the last session."""
+    inferred_delistings: tuple[str, ...] = ()
+    """Symbols that `delisting="infer"` took to be delisted after their last bar."""
+    delisting: str | None = None
+    """"infer" when delistings were to be inferred, whether or not any were."""
+    repairs: dict[str, int] = field(default_factory=dict)
+    """How many bars each repair that was asked for changed."""
+
+    @classmethod
+    def from_arrays(
+        cls,
+        open: Any,
+        high: Any,
+        low: Any,
+        close: Any,
+        volume: Any = None,
+        timestamps: Any = None,
+        symbols: Sequence[str] | None = None,
+        sessions: Any = None,
+        actions: Any = None,
+        extras: Mapping[str, Any] | None = None,
+        *,
+        bar_label: str = "close",
+        repair: str | Iterable[str] | None = None,
+        delisting: str | None = None,
+    ) -> "Panel":
+        """Panel of (T, A) arrays, or (T,) for one symbol; the arrays are copied.
+
+        Without `timestamps` bars are numbered, each is a session of its own and a year has 252 of them.
+
+        >>> import numpy as np
+        >>> Panel.from_arrays(*[np.array([10.0, 11.0, 10.5])] * 4, symbols=["ABC"])
+        Panel(3 bars x 1 symbol, 0 to 2, no volume)
+        """
+        repairs = check_repairs(repair)
+        given = {"open": open, "high": high, "low": low, "close": close, "volume": volume, **(extras or {})}
+        arrays = _copy_arrays({name: values for name, values in given.items() if values is not None})
+        bars, assets = arrays["close"].shape
+        names = _check_symbols(symbols, assets)
+        clock = make_clock(to_timestamps(timestamps, bars), bar_label, session_values(sessions, bars))
+        return _assemble(arrays, clock, names, actions, repairs, delisting)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, A): bars and symbols."""
+        return self.close.shape[0], self.close.shape[1]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of everything that can change a run: labels, sessions, arrays and actions."""
+        sha = hashlib.sha256()
+        sha.update(repr((self.shape, self.symbols, str(self.timestamps.dtype), sorted(self.extras))).encode())
+        sha.update(_bytes(self.timestamps.to_physical().cast(pl.Int64).to_numpy()))
+        sha.update(_bytes(self.sessions))
+        for name in FIELDS:
+            sha.update(_bytes(getattr(self, name)))
+        for name in sorted(self.extras):
+            sha.update(_bytes(self.extras[name]))
+        for name in ("bar", "asset", "kind", "value"):
+            sha.update(_bytes(self.action_rows[name]))
+        return sha.hexdigest()
+
+    def adjusted(self, field: str, dividends: bool = False) -> np.ndarray:
+        """(T, A) prices times the product of the splits up to each bar; volume is divided by it.
+
+        Causal: what a bar says never depends on later bars or actions, so signals may be computed from it while orders
+        trade at raw prices. With `dividends` each cash dividend is reinvested at the close of its ex-date, and returns
+        are total returns (volume is not affected).
+
+        >>> import polars as pl
+        >>> prices = [[90.0], [45.0], [46.0]]
+        >>> split = pl.DataFrame({"symbol": ["A0"], "ex_date": [1], "kind": ["split"], "value": [2.0]})
+        >>> Panel.from_arrays(prices, prices, prices, prices, actions=split).adjusted("close").tolist()
+        [[90.0], [90.0], [92.0]]
+        """
+        if field not in FIELDS:
+            raise DataError(f"adjusted() takes {', '.join(FIELDS)}, not {field!r}")
+        return adjust(getattr(self, field), self.close, self.action_rows, dividends, volume=field == "volume")
+
+    def with_actions(self, actions: Any, delisting: str | None = None) -> "Panel":
+        """The same prices with corporate actions; the arrays are shared. Inferred delistings are inferred anew."""
+        if len(self.actions) > len(self.inferred_delistings):
+            raise DataError("the panel has actions already: give them to the panel or to the run, not to both")
+        infer = delisting or self.delisting
+        clock = Clock(self.timestamps, self.sessions, self.session_dates, self.periods_per_year)
+        found, inferred = _resolve_actions(actions, clock, self.symbols, self.open, self.close, infer, False)
+        return replace(
+            self,
+            actions=found.frame,
+            action_rows=found.rows,
+            actions_before=found.before,
+            actions_after=found.after,
+            inferred_delistings=inferred,
+            delisting=infer,
+        )
+
+    def select(self, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> "Panel":
+        """Some symbols and a stretch of time, as `load_panel` with these arguments would have loaded them.
+
+        Sessions are numbered anew, bars a year and inferred delistings derived anew, and actions outside the stretch
+        dropped; a split before it has no effect on it. Bars on which only other symbols trade are left out. Two things
+        differ: `start` and `end` (inclusive; bar numbers where the panel has no dates) are compared with `timestamps`,
+        which are ends of bars, and a symbol that has no bar in the stretch keeps its column. A stretch of all symbols
+        shares the arrays of this panel; columns are copied.
+
+        Raises DataError for an unknown symbol, and where there is no bar.
+
+        >>> import numpy as np
+        >>> prices = np.arange(1.0, 9.0).reshape(4, 2)
+        >>> panel = Panel.from_arrays(*[prices] * 4, symbols=["A", "B"])
+        >>> panel.select(["B"], start=1).close.tolist()
+        [[4.0], [6.0], [8.0]]
+        """
+        return select(self, locate(self, symbols, start, end))
+
+    def __repr__(self) -> str:
+        bars, assets = self.shape
+        parts = [f"{bars:,} bar{'s' * (bars != 1)} x {assets:,} symbol{'s' * (assets != 1)}"]
+        parts.append(f"{self.timestamps[0]} to {self.timestamps[-1]}")
+        if len(self.actions):
+            parts.append(f"{len(self.actions):,} action{'s' * (len(self.actions) != 1)}")
+        if not self.has_volume:
+            parts.append("no volume")
+        return f"Panel({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        bars, assets = self.shape
+        cells = {
+            "bars": f"{bars:,}",
+            "from": self.timestamps[0],
+            "to": self.timestamps[-1],
+            "symbols": f"{assets:,}: {listing(self.symbols)}",
+            "sessions": f"{len(self.session_dates):,}",
+            "periods a year": f"{self.periods_per_year:g}",
+            "actions": f"{len(self.actions):,}",
+            "volume": "yes" if self.has_volume else "no",
+        }
+        lines = "".join(f"<tr><th>{name}</th><td>{_escape(str(value))}</td></tr>" for name, value in cells.items())
+        return f"<table><caption>Panel</caption>{lines}</table>"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _freeze(self.__dict__)  # pickling forgets that an array is read-only
+
+
+def load_panel(
+    source: Any,
+    actions: Any = None,
+    *,
+    symbols: Sequence[str] | None = None,
+    start: Any = None,
+    end: Any = None,
+    bar_label: str = "close",
+    repair: str | Iterable[str] | None = None,
+    delisting: str | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    extras: Iterable[str] = (),
+) -> Panel:
+    """Panel of long prices: one row a (timestamp, symbol), with open, high, low, close and perhaps volume and session.
+
+    Parameters
+    ----------
+    source
+        Parquet path or glob, Polars DataFrame or LazyFrame, or anything with the Arrow C stream (pandas, pyarrow,
+        duckdb). The symbol column is the first of symbol, asset, product, ticker. A row whose close is null or NaN is
+        no bar. Rows may come in any order.
+    actions
+        Corporate actions, long (symbol, ex_date, kind, value) or wide (timestamp, symbol, split_ratio, dividend).
+    symbols, start, end
+        Selection, pushed into the scan. The columns of the panel follow `symbols`, else they are sorted by name.
+        `start` and `end` are inclusive dates, datetimes or ISO strings, compared with the labels in the source.
+    bar_label
+        "close": a bar is labelled with the time at which it is complete; "open": with the time at which it begins, and
+        the label is moved to its end. A Date names the whole session and stays.
+    repair
+        Names of mends asked for: "flat_from_close", "widen_range", "keep_last" (`facade.data.validate.REPAIRS`).
+    delisting
+        "infer": symbols that stop before the panel does are delisted on the first session after their last bar.
+    columns
+        Our name -> name in the source; None leaves an optional column out.
+    extras
+        Further numeric columns to keep as (T, A) arrays, such as a spread.
+
+    Raises
+    ------
+    DataError
+        Naming symbol, date, column, value and rule of the first offender, and how many more there are.
+    """
+    repairs = check_repairs(repair)
+    flat = "flat_from_close" in repairs
+    long = load(source, symbols=symbols, start=start, end=end, columns=columns, extras=extras, close_only=flat)
+    grid, duplicates = pivot(long, symbols, keep_last="keep_last" in repairs)
+    clock = make_clock(grid.timestamps.alias("timestamp"), bar_label, grid.session)
+    selection = symbols is not None
+    panel = _assemble(grid.arrays, clock, grid.symbols, actions, repairs, delisting, selection)
+    if "keep_last" in repairs:
+        panel.repairs["keep_last"] = duplicates
+    return panel
+
+
+def _assemble(
+    arrays: dict[str, np.ndarray],
+    clock: Clock,
+    symbols: tuple[str, ...],
+    actions: Any,
+    repairs: frozenset[str],
+    delisting: str | None,
+    selection: bool = False,
+) -> Panel:
+    """Panel of arrays that are ours to modify: checked, repaired, frozen, with actions."""
+    shape = arrays["close"].shape
+    volume = arrays.get("volume")
+    for name in ("open", "high", "low"):
+        if name not in arrays:  # only where flat_from_close was asked for
+            arrays[name] = np.full(shape, np.nan)
+    prices = {name: arrays[name] for name in FIELDS[:-1]}
+    prices["volume"] = np.full(shape, np.nan) if volume is None else volume
+    repaired = clean_prices(prices, clock.timestamps, symbols, repairs)
+    found, inferred = _resolve_actions(actions, clock, symbols, prices["open"], prices["close"], delisting, selection)
+    state: dict[str, Any] = {
+        **prices,
+        **clock._asdict(),
+        "symbols": symbols,
+        "actions": found.frame,
+        "action_rows": found.rows,
+        "extras": {name: array for name, array in arrays.items() if name not in FIELDS},
+        "has_volume": volume is not None and not bool(np.isnan(volume).all()),
+        "actions_before": found.before,
+        "actions_after": found.after,
+        "inferred_delistings": inferred,
+        "delisting": delisting,
+        "repairs": repaired,
+    }
+    _freeze(state)
+    return Panel(**state)
+
+
+def _resolve_actions(
+    actions: Any,
+    clock: Clock,
+    symbols: tuple[str, ...],
+    open_: np.ndarray,
+    close: np.ndarray,
+    delisting: str | None,
+    selection: bool,
+) -> tuple[Actions, tuple[str, ...]]:
+    if delisting not in (None, "infer"):
+        raise DataError(f"delisting must be None or 'infer', not {delisting!r}")
+    found = read_actions(actions, clock, symbols, close, selection)
+    guard_against_adjusted(found.rows, open_, close, clock, symbols)
+    inferred: tuple[str, ...] = ()
+    if delisting == "infer":
+        found, inferred = infer_delistings(found, clock, symbols, close)
+    found.rows.flags.writeable = False
+    return found, inferred
+
+
+def _copy_arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """(T, A) float64 copies in C order, all of one shape."""
+    if "close" not in given:
+        raise DataError("prices need a close")
+    sources = {name: _to_columns(name, values) for name, values in given.items()}
+    bars, assets = sources["close"].shape
+    for name, source in sources.items():
+        if source.shape != (bars, assets):
+            raise DataError(f"{name} has the shape {source.shape}, close has {(bars, assets)}")
+    if not bars or not assets:
+        raise DataError(f"prices have no rows or no symbols: shape {(bars, assets)}")
+    refuse_too_large(bars, assets, len(sources))
+    return {name: np.array(source, dtype=np.float64, order="C", copy=True) for name, source in sources.items()}
+
+
+def _to_columns(name: str, values: Any) -> np.ndarray:
+    """The values as a two-dimensional array of numbers, not copied if they are one."""
+    source = np.asarray(values)
+    if source.dtype.kind == "O":  # Decimal and the like
+        try:
+            source = source.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{name} must be an array of numbers: {error}") from error
+    if source.dtype.kind not in "fiu":
+        raise DataError(f"{name} must be an array of numbers, not {source.dtype}")
+    if source.ndim not in (1, 2):
+        raise DataError(f"{name} must have the shape (bars, symbols), not {source.shape}")
+    return source[:, None] if source.ndim == 1 else source
+
+
+def _check_symbols(symbols: Sequence[str] | None, assets: int) -> tuple[str, ...]:
+    if symbols is None:
+        return tuple(f"A{number}" for number in range(assets))
+    if isinstance(symbols, str):
+        raise DataError(f"symbols must be a list of symbols: [{symbols!r}]")
+    names = tuple(str(name) for name in symbols)
+    if len(names) != assets:
+        raise DataError(f"symbols must be one a column: {len(names):,} given for {assets:,} columns")
+    if len(set(names)) < len(names):
+        raise DataError(
+            f"symbols must be unique; repeated: {listing(sorted({n for n in names if names.count(n) > 1}))}"
+        )
+    return names
+
+
+def _freeze(state: Mapping[str, Any]) -> None:
+    for value in (*state.values(), *state.get("extras", {}).values()):
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(array).data.cast("B")
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,179 @@
+"""Some symbols and a stretch of time of a panel, as `load_panel` would have loaded them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from facade.data.actions import Actions, action_rows, infer_delistings
+from facade.data.clock import TRADING_DAYS, Clock, bar_dates, periods_per_year
+from facade.data.load import time_filters
+from facade.errors import DataError, listing
+from facade.strategies.frames import did_you_mean, remember
+
+if TYPE_CHECKING:
+    from facade.data.panel import Panel
+
+FIELDS = ("open", "high", "low", "close", "volume")
+BLOCK = 64  # bars looked at together, where the first few nearly always tell
+
+
+class Selection(NamedTuple):
+    """bars: a slice of the panel's bars, or (T',) int64, ascending; assets: (A',) int64 columns, None: all of them."""
+
+    bars: slice | np.ndarray
+    assets: np.ndarray | None
+
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """The cells of a (T, A) array: a view where all columns of a stretch of bars are selected, else a copy."""
+        rows = array[self.bars]
+        return rows if self.assets is None else np.take(rows, self.assets, axis=1)
+
+
+def locate(panel: Panel, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> Selection:
+    """Bars and columns of a selection; DataError where it names an unknown symbol, or holds no bar."""
+    assets = None if symbols is None else _columns(panel, symbols)
+    first, last = _stretch(panel.timestamps, start, end)
+    if first == last:
+        raise DataError(
+            f"prices have no bar in the selection: start={start}, end={end}, but the bars are "
+            f"{panel.timestamps[0]} to {panel.timestamps[-1]}"
+        )
+    found = Selection(slice(first, last), assets)
+    if assets is not None:
+        bars = _bars_of(panel, first, last, assets)
+        if bars is not None:
+            found = Selection(bars, assets)
+    if not _any_number(panel.close, found):
+        raise DataError("prices have no bar in the selection: every close is missing")
+    return found
+
+
+def _columns(panel: Panel, symbols: Sequence[str]) -> np.ndarray | None:
+    """(A',) int64; None for all columns in their order."""
+    if isinstance(symbols, str):
+        raise DataError(f"symbols must be a list of symbols: [{symbols!r}]")
+    names = tuple(dict.fromkeys(str(name) for name in symbols))
+    if not names:
+        raise DataError("symbols must name at least one symbol")
+    place = {name: column for column, name in enumerate(panel.symbols)}
+    absent = [name for name in names if name not in place]
+    if absent:
+        raise DataError(
+            f"symbols= names {listing(absent)}, which the prices do not have{did_you_mean(absent[0], panel.symbols)}"
+        )
+    return None if names == panel.symbols else np.array([place[name] for name in names], np.int64)
+
+
+def _stretch(timestamps: pl.Series, start: Any, end: Any) -> tuple[int, int]:
+    """First bar from `start` on, and the bar after the last up to `end`."""
+    if start is None and end is None:
+        return 0, len(timestamps)
+    if timestamps.dtype.is_integer():
+        filters = [_bar_number(name, value) for name, value in (("start", start), ("end", end)) if value is not None]
+    else:
+        filters = time_filters(timestamps.dtype, timestamps.name, start, end)
+    inside = timestamps.to_frame().select(pl.all_horizontal(filters)).to_series().to_numpy()
+    bars = np.flatnonzero(inside)
+    return (int(bars[0]), int(bars[-1]) + 1) if len(bars) else (0, 0)
+
+
+def _bar_number(name: str, value: Any) -> pl.Expr:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise DataError(f"{name}={value!r} must be a bar number, as the panel has no dates")
+    number = pl.first()
+    return number >= int(value) if name == "start" else number <= int(value)
+
+
+def _bars_of(panel: Panel, first: int, last: int, assets: np.ndarray) -> np.ndarray | None:
+    """(T',) bars without those on which only other columns trade; None: all of first .. last - 1.
+
+    Without the other symbols those timestamps would not be in the data; a bar that nobody trades was given as one.
+    """
+    traded = remember(panel, ("traded bars",), lambda: (~np.isnan(panel.close)).any(axis=1))
+    keep = (~np.isnan(panel.close[first:last, assets])).any(axis=1) | ~traded[first:last]
+    return None if keep.all() else first + np.flatnonzero(keep)
+
+
+def has_volume(panel: Panel, selection: Selection) -> bool:
+    """Whether any bar of the selection has a volume."""
+    return panel.has_volume and _any_number(panel.volume, selection)
+
+
+def _any_number(array: np.ndarray, selection: Selection) -> bool:
+    """Whether any selected cell of (T, A) values is not NaN."""
+    return any(not np.isnan(block).all() for block in _blocks(array, selection))
+
+
+def _blocks(array: np.ndarray, selection: Selection) -> Iterator[np.ndarray]:
+    bars = selection.bars
+    rows = np.arange(bars.start, bars.stop) if isinstance(bars, slice) else bars
+    for begin in range(0, len(rows), BLOCK):
+        part = array[rows[begin : begin + BLOCK]]
+        yield part if selection.assets is None else part[:, selection.assets]
+
+
+def clock_of(panel: Panel, selection: Selection) -> Clock:
+    """Clock of the selected bars: sessions are numbered anew and keep their dates, bars a year are derived anew."""
+    bars = selection.bars
+    timestamps = panel.timestamps[bars] if isinstance(bars, slice) else panel.timestamps.gather(bars)
+    kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
+    dates = panel.session_dates.gather(kept)
+    sessions = sessions.reshape(-1).astype(np.int32)
+    integers = timestamps.dtype.is_integer()
+    return Clock(timestamps, sessions, dates, TRADING_DAYS if integers else periods_per_year(sessions, dates))
+
+
+def select(panel: Panel, selection: Selection) -> Panel:
+    """The panel of a selection; what lies outside it leaves no trace, neither in actions nor in inferred delistings."""
+    clock = clock_of(panel, selection)
+    symbols = panel.symbols if selection.assets is None else tuple(panel.symbols[a] for a in selection.assets)
+    arrays: dict[str, Any] = {name: selection.cut(getattr(panel, name)) for name in FIELDS}
+    extras = {name: selection.cut(array) for name, array in panel.extras.items()}
+    for array in (*arrays.values(), *extras.values(), clock.sessions):
+        array.flags.writeable = False
+    found, inferred = _actions_of(panel, clock, symbols, arrays["close"])
+    before, after = (panel.actions_before, panel.actions_after) if selection.assets is None else (0, 0)
+    return replace(
+        panel,
+        **arrays,
+        **clock._asdict(),
+        symbols=symbols,
+        extras=extras,
+        has_volume=has_volume(panel, selection),
+        actions=found.frame,
+        action_rows=found.rows,
+        actions_before=before + found.before,
+        actions_after=after + found.after,
+        inferred_delistings=inferred,
+    )
+
+
+def _actions_of(
+    panel: Panel, clock: Clock, symbols: tuple[str, ...], close: np.ndarray
+) -> tuple[Actions, tuple[str, ...]]:
+    """Declared actions of the symbols between the first session and the last; delistings are inferred anew."""
+    frame = _declared(panel.actions, panel.inferred_delistings, symbols if symbols != panel.symbols else None)
+    dates = bar_dates(clock.sessions, clock.session_dates)
+    ex_dates = frame["ex_date"].to_physical().cast(pl.Int64).to_numpy()
+    early, late = ex_dates < dates[0], ex_dates > dates[-1]
+    frame = frame.filter(pl.Series(~(early | late)))
+    found = Actions(frame, action_rows(frame, clock, symbols), int(early.sum()), int(late.sum()))
+    inferred: tuple[str, ...] = ()
+    if panel.delisting == "infer":
+        found, inferred = infer_delistings(found, clock, symbols, close)
+    found.rows.flags.writeable = False
+    return found, inferred
+
+
+def _declared(frame: pl.DataFrame, inferred: Iterable[str], symbols: tuple[str, ...] | None) -> pl.DataFrame:
+    """Actions of the symbols (None: all) without the delistings that were inferred."""
+    if symbols is not None:
+        frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
+    if inferred:
+        frame = frame.filter((pl.col("kind") != "delisting") | ~pl.col("symbol").is_in(list(inferred)))
+    return frame

@@ -1,0 +1,1 @@
+"""What the kernel reads, made of a panel, a configuration and a strategy."""

@@ -1,0 +1,70 @@
+"""A run that trades few assets of a wide panel reads only those: inputs cut to them, results put back in their columns.
+
+A bar of twenty assets scattered over five thousand columns costs four times one of twenty columns, all of it waiting
+for memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from facade.strategies.frames import frozen, remember
+from ml4t_kernel.schema import ACTION, INTENT, POSITION, SIGNAL, Book, Intents, Market, Tape
+
+WIDE = 64
+"""Panels up to this many assets are left alone."""
+
+
+def traded_assets(intents: Intents, assets: int) -> np.ndarray | None:
+    """(C,) int32 columns that the strategy can trade, ascending; None when they are a quarter of the panel or more."""
+    if assets <= WIDE:
+        return None
+    traded = np.zeros(assets, bool)
+    traded[intents.signals["asset"]] = True
+    traded[intents.orders["asset"]] = True
+    if len(intents.weights):
+        traded[intents.target_assets] = True
+    used = np.flatnonzero(traded).astype(np.int32)
+    return used if 0 < 4 * len(used) <= assets else None
+
+
+def cut_market(panel: Any, market: Market, used: np.ndarray) -> Market:
+    """The market of the columns `used`; kept with the panel, which is shared by runs."""
+    return Market(**{name: _cut_array(panel, name, array, used) for name, array in market._asdict().items()})
+
+
+def _cut_array(panel: Any, name: str, array: np.ndarray, used: np.ndarray) -> np.ndarray:
+    if array.dtype == ACTION:
+        rows = array[np.isin(array["asset"], used)]
+        rows["asset"] = np.searchsorted(used, rows["asset"])
+        return frozen(rows, ACTION)
+    if array.ndim != 2 or array.shape[1] != panel.shape[1]:
+        return array
+    place = array.__array_interface__["data"]  # a panel's arrays are kept with it; others are not
+    return remember(panel, (f"cut {name}", place, used.tobytes()), lambda: frozen(array[:, used]))
+
+
+def cut_intents(intents: Intents, used: np.ndarray) -> Intents:
+    """The strategy in the numbering of `used`."""
+    signals, orders = intents.signals.copy(), intents.orders.copy()
+    signals["asset"] = np.searchsorted(used, signals["asset"])
+    orders["asset"] = np.searchsorted(used, orders["asset"])
+    return intents._replace(
+        signals=frozen(signals, SIGNAL),
+        orders=frozen(orders, INTENT),
+        target_assets=frozen(np.searchsorted(used, intents.target_assets), np.int32),
+        asset_rules=frozen(intents.asset_rules[used], np.int32),
+    )
+
+
+def widen(book: Book, tape: Tape, used: np.ndarray, assets: int) -> tuple[Book, Tape]:
+    """Book and tape in the panel's numbering; rows of the tape are renumbered in place."""
+    state = book.state[0]
+    for name in ("orders", "fills", "trades", "ambiguous", "booked"):
+        rows = getattr(tape, name)[: state[name]]
+        rows["asset"] = used[rows["asset"]]
+    positions = np.zeros(assets, POSITION)
+    positions[used] = book.positions
+    return book._replace(positions=positions), tape

@@ -1,0 +1,1 @@
+"""What a run wrote, decoded, measured, shown and kept."""

@@ -1,0 +1,377 @@
+"""From the tape of a run to Polars frames: names, dates and words are put back where the kernel kept numbers.
+
+Every function takes a `Run` and returns one frame; nothing here decides a price, a size or an order of events. The
+columns of each frame are documented on the property of `Result` that serves it. Rows are decoded column by column
+from the structured arrays, so that a million orders cost a few passes over memory.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import polars as pl
+
+from ml4t_kernel import schema
+from ml4t_kernel.schema import (
+    ActionKind,
+    Ambiguity,
+    Kind,
+    Origin,
+    Phase,
+    Reason,
+    Status,
+    TimeInForce,
+)
+
+if TYPE_CHECKING:
+    from facade.config.model import Config
+    from facade.data.panel import Panel
+
+
+class Inputs(Protocol):
+    """What decoding reads of the encoded strategy."""
+
+    @property
+    def params(self) -> np.ndarray: ...
+    @property
+    def intents(self) -> schema.Intents: ...
+    @property
+    def order_ids(self) -> Sequence[str | None] | pl.Series | None: ...
+    @property
+    def tags(self) -> Sequence[str | None] | pl.Series | None: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished (or interrupted) run: what went in, and the arrays the kernel wrote.
+
+    bars: number of whole bars done, at most `panel.n_bars`. notices: sentences about the configuration and the data
+    that are printed with the result. The arrays must not be written after the result is built.
+    """
+
+    panel: "Panel"
+    config: "Config"
+    inputs: Inputs
+    book: schema.Book
+    tape: schema.Tape
+    bars: int
+    notices: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> np.void:
+        """The scalars of the account, one STATE record."""
+        return self.book.state[0]
+
+    @property
+    def orders(self) -> np.ndarray:
+        """(N,) ORDER rows in order of submission."""
+        return self.tape.orders[: self.state["orders"]]
+
+    @property
+    def fills(self) -> np.ndarray:
+        """(F,) FILL rows in order of execution."""
+        return self.tape.fills[: self.state["fills"]]
+
+    @property
+    def periods_per_year(self) -> float:
+        """Bars a year: the configuration's when given, else the panel's."""
+        given = getattr(self.config, "periods_per_year", None)
+        return float(self.panel.periods_per_year if given is None else given)
+
+
+def enum_dtype(enum: type[IntEnum]) -> pl.Enum:
+    """Polars type of a kernel enum: its names in lower case."""
+    return pl.Enum([member.name.lower() for member in enum])
+
+
+SIDE = pl.Enum(["buy", "sell"])
+DIRECTION = pl.Enum(["long", "short"])
+
+
+def words(codes: np.ndarray, dtype: pl.Enum, where: np.ndarray | None = None) -> pl.Series:
+    """(N,) enum column from (N,) codes; null where `where` is False."""
+    return pick(pl.Series(dtype.categories, dtype=dtype), codes, where)
+
+
+def pick(values: pl.Series, index: np.ndarray, where: np.ndarray | None = None) -> pl.Series:
+    """(N,) values at (N,) index; null where `where` is False, whatever the index is there."""
+    if where is not None and not where.all():
+        index = np.where(where, index, 0)
+        return values.gather(column(index).set(column(~where), None)) if len(values) else _nulls(values, len(index))
+    return values.gather(column(index))
+
+
+def _nulls(like: pl.Series, n: int) -> pl.Series:
+    return pl.Series(like.name, [None], dtype=like.dtype).new_from_index(0, n)
+
+
+def column(array: np.ndarray) -> pl.Series:
+    """A Series of a strided or contiguous (N,) array."""
+    return pl.Series("", np.ascontiguousarray(array))
+
+
+def null_unless(values: pl.Series, where: np.ndarray) -> pl.Series:
+    """The values, null where `where` is False."""
+    return values if where.all() else values.set(column(~where), None)
+
+
+def finite(array: np.ndarray, where: np.ndarray | None = None) -> pl.Series:
+    """(N,) float column; null where not finite, or where `where` is False."""
+    array = np.ascontiguousarray(array, dtype=np.float64)
+    absent = ~np.isfinite(array)
+    if where is not None:
+        absent |= ~where
+    return null_unless(pl.Series("", array), ~absent)
+
+
+def times(run: Run, bars: np.ndarray, where: np.ndarray | None = None) -> pl.Series:
+    return pick(run.panel.timestamps, bars, where)
+
+
+def symbols(run: Run, assets: np.ndarray) -> pl.Series:
+    return pick(pl.Series("symbol", list(run.panel.symbols), dtype=pl.String), assets)
+
+
+def _side(quantity: np.ndarray) -> pl.Series:
+    """buy or sell by sign; null for a quantity of zero."""
+    return words((quantity < 0).astype(np.uint8), SIDE, quantity != 0)
+
+
+def _intent_of_order(run: Run) -> np.ndarray:
+    """(N,) int32 row of the intent that an order came from, -1 for orders no intent row stands for."""
+    orders = run.orders
+    count = len(run.inputs.intents.orders)
+    intent = np.full(len(orders), -1, dtype=np.int32)
+    if not count:
+        return intent
+    placed = run.book.placed[:count]
+    rows = np.flatnonzero((placed >= 0) & (placed < len(orders))).astype(np.int32)
+    # Reversed: where several intents point at one order (a replacement of an ended order), the first names it.
+    intent[placed[rows[::-1]]] = rows[::-1]
+    # An order that was replaced is no longer in `placed`; its detail remembers where it came from.
+    lost = np.flatnonzero((intent < 0) & (orders["detail"] > 0))
+    intent[lost] = run.tape.details["intent"][orders["detail"][lost]]
+    return np.where(intent < count, intent, -1)
+
+
+def _given_words(values: Sequence[str | None] | pl.Series | None, intent: np.ndarray) -> pl.Series:
+    """(N,) what the user called the order (id or tag), null where nothing was given."""
+    if values is None or len(values) == 0:
+        return _nulls(pl.Series("", [], dtype=pl.String), len(intent))
+    return pick(pl.Series("", values, dtype=pl.String), intent, intent >= 0)
+
+
+def _details(run: Run, orders: np.ndarray) -> dict[str, pl.Series]:
+    """Limit, stop and trail of each order in today's prices, null for types without them."""
+    kind = orders["kind"]
+    detail = orders["detail"]
+    rows = run.tape.details
+    own = (detail > 0) & (detail < len(rows))
+    safe = np.where(own, detail, 0)
+    has_limit = own & ((kind == Kind.LIMIT) | (kind == Kind.STOP_LIMIT))
+    has_stop = own & ((kind == Kind.STOP) | (kind == Kind.STOP_LIMIT))
+    return {
+        "limit_price": finite(rows["limit"][safe], has_limit),
+        "stop_price": finite(rows["stop"][safe], has_stop),
+        "trail_amount": finite(rows["trail"][safe], own & (kind == Kind.TRAILING_STOP)),
+    }
+
+
+def _parent_ids(run: Run) -> pl.Series:
+    """(N,) order_id of the order that carries this one as a bracket child, null for all others."""
+    rows = run.tape.details
+    parent = np.where(run.orders["detail"] > 0, rows["parent"][run.orders["detail"]], 0)
+    ids = np.where(parent > 0, rows["order"][parent], -1).astype(np.int64)
+    return null_unless(column(ids), ids >= 0)
+
+
+def _filled_amounts(run: Run, n: int) -> dict[str, pl.Series]:
+    """Average price, fees and slippage of each of n orders, from its fills; null price without fills."""
+    fills = run.fills[run.fills["order"] >= 0]
+    row = fills["order"]
+    shares = np.abs(fills["quantity"])
+    total = np.bincount(row, shares, n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        average = np.bincount(row, shares * fills["price"], n) / total
+    return {
+        "average_price": finite(average, total > 0),
+        # Of no rows at all numpy counts in integers.
+        "commission": column(np.bincount(row, fills["fee"], n).astype(np.float64)),
+        "slippage": column(np.bincount(row, fills["slippage"], n).astype(np.float64)),
+    }
+
+
+def decode_orders(run: Run) -> pl.DataFrame:
+    """Every order, one row each, in order of submission."""
+    orders = run.orders
+    requested = np.ascontiguousarray(orders["requested"])
+    intent = _intent_of_order(run)
+    end = orders["end_bar"]
+    return pl.DataFrame(
+        {
+            "order_id": np.arange(len(orders), dtype=np.int64),
+            "id": _given_words(run.inputs.order_ids, intent),
+            "symbol": symbols(run, orders["asset"]),
+            "timestamp": times(run, orders["bar"]),
+            "end_timestamp": times(run, end, end >= 0),
+            "side": _side(requested),
+            "order_type": words(orders["kind"], enum_dtype(Kind)),
+            "time_in_force": words(orders["time_in_force"], enum_dtype(TimeInForce)),
+            "quantity": np.abs(requested),
+            "signed_quantity": requested,
+            "filled_quantity": np.abs(orders["filled"]),
+            "working_quantity": np.abs(orders["left"]),
+            **_details(run, orders),
+            **_filled_amounts(run, len(orders)),
+            "status": words(orders["status"], enum_dtype(Status)),
+            "reason": words(orders["reason"], enum_dtype(Reason), (orders["reason"] != Reason.NONE) & (end >= 0)),
+            "origin": words(orders["origin"], enum_dtype(Origin)),
+            "parent_id": _parent_ids(run),
+            "reduce_only": column(orders["reduce_only"] != 0),
+            "tag": _given_words(run.inputs.tags, intent),
+        }
+    )
+
+
+def decode_fills(run: Run) -> pl.DataFrame:
+    """Every execution, one row each, in order of execution."""
+    fills, orders = run.fills, run.orders
+    quantity = np.ascontiguousarray(fills["quantity"])
+    has_order = fills["order"] >= 0
+    parent = orders[np.where(has_order, fills["order"], 0)] if len(orders) else np.zeros(len(fills), schema.ORDER)
+    details = _details(run, parent)
+    closes = (fills["bits"] & schema.EXIT_LEG) != 0
+    return pl.DataFrame(
+        {
+            "order_id": pick(pl.Series(np.arange(len(orders), dtype=np.int64)), fills["order"], has_order),
+            "symbol": symbols(run, fills["asset"]),
+            "timestamp": times(run, fills["bar"]),
+            "side": _side(quantity),
+            "quantity": np.abs(quantity),
+            "signed_quantity": quantity,
+            "price": column(fills["price"]),
+            "commission": column(fills["fee"]),
+            "slippage": column(fills["slippage"]),
+            "order_type": words(parent["kind"], enum_dtype(Kind), has_order),
+            "limit_price": null_unless(details["limit_price"], has_order),
+            "stop_price": null_unless(details["stop_price"], has_order),
+            "phase": words(fills["phase"], enum_dtype(Phase)),
+            "passive": column((fills["bits"] & schema.PASSIVE) != 0),
+            "origin": words(fills["origin"], enum_dtype(Origin)),
+            "exit_reason": words(fills["origin"], enum_dtype(Origin), closes),
+        }
+    )
+
+
+def decode_trades(run: Run) -> pl.DataFrame:
+    """Every closed round trip, one row each, in order of closing."""
+    trades = run.tape.trades[: run.state["trades"]]
+    quantity = np.ascontiguousarray(trades["quantity"])
+    entry = np.ascontiguousarray(trades["entry_price"])
+    gross = np.ascontiguousarray(trades["pnl"])
+    fees = np.ascontiguousarray(trades["fees"])
+    direction = np.where(quantity < 0, -1.0, 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.abs(quantity) * entry
+        net_fraction, gross_fraction = (gross - fees) / value, gross / value
+        mfe, mae = (direction * (trades[name] - entry) / entry for name in ("mfe", "mae"))
+    ids = pl.Series(np.arange(len(run.orders), dtype=np.int64))
+    return pl.DataFrame(
+        {
+            "symbol": symbols(run, trades["asset"]),
+            "direction": words((quantity < 0).astype(np.uint8), DIRECTION),
+            "entry_time": times(run, trades["entry_bar"]),
+            "exit_time": times(run, trades["exit_bar"]),
+            "bars_held": column(trades["exit_bar"] - trades["entry_bar"]),
+            "quantity": quantity,
+            "entry_price": entry,
+            "exit_price": column(trades["exit_price"]),
+            "pnl": gross - fees,
+            "pnl_percent": finite(net_fraction),
+            "gross_pnl": gross,
+            "gross_return": finite(gross_fraction),
+            "fees": fees,
+            "slippage": column(trades["slippage"]),
+            "mfe": finite(mfe),
+            "mae": finite(mae),
+            "exit_reason": words(trades["origin"], enum_dtype(Origin)),
+            "entry_order_id": pick(ids, trades["entry_order"], trades["entry_order"] >= 0),
+            "exit_order_id": pick(ids, trades["exit_order"], trades["exit_order"] >= 0),
+        }
+    )
+
+
+def gross_exposure(run: Run) -> np.ndarray:
+    """(bars,) value of all positions, long or short: recorded where shorting is allowed, else equity - cash."""
+    if run.inputs.params["allow_short"][0]:
+        return np.ascontiguousarray(run.tape.gross[: run.bars])
+    rows = run.tape.equity[: run.bars]
+    return np.abs(rows["equity"] - rows["cash"])
+
+
+def open_positions(run: Run) -> np.ndarray:
+    """(bars,) int32: assets held at the end of each bar, from the bars of round trips and open positions."""
+    trades = run.tape.trades[: run.state["trades"]]
+    held = run.book.positions[run.book.positions["shares"] != 0.0]
+    change = np.bincount(trades["entry_bar"], minlength=run.bars + 1)
+    change += np.bincount(held["entry_bar"], minlength=run.bars + 1)
+    change -= np.bincount(trades["exit_bar"], minlength=run.bars + 1)
+    return np.cumsum(change[: run.bars]).astype(np.int32)
+
+
+def decode_equity(run: Run) -> pl.DataFrame:
+    """The account at the end of each bar done."""
+    rows = run.tape.equity[: run.bars]
+    initial = float(run.config.initial_cash)
+    equity = np.ascontiguousarray(rows["equity"])
+    cash = np.ascontiguousarray(rows["cash"])
+    before = np.concatenate([[initial], equity[:-1]])[: len(equity)]
+    peak = np.maximum.accumulate(np.concatenate([[initial], equity]))[1:]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = np.where(before > 0, equity / before - 1.0, 0.0)
+    return pl.DataFrame(
+        {
+            "timestamp": run.panel.timestamps.slice(0, len(equity)).alias("timestamp"),
+            "equity": equity,
+            "return": change,
+            "cumulative_return": equity / initial - 1.0,
+            "drawdown": equity / peak - 1.0,
+            "high_water_mark": peak,
+            "cash": cash,
+            "gross_exposure": gross_exposure(run),
+            "net_exposure": equity - cash,
+            "open_positions": open_positions(run),
+        }
+    )
+
+
+def decode_actions(run: Run) -> pl.DataFrame:
+    """Corporate actions that met a position or a live order, in order of booking."""
+    booked = run.tape.booked[: run.state["booked"]]
+    return pl.DataFrame(
+        {
+            "timestamp": times(run, booked["bar"]),
+            "symbol": symbols(run, booked["asset"]),
+            "kind": words(booked["kind"], enum_dtype(ActionKind)),
+            "value": finite(booked["value"]),
+            "quantity": column(booked["shares"]),
+            "cash": column(booked["cash"]),
+        }
+    )
+
+
+def decode_ambiguous_bars(run: Run) -> pl.DataFrame:
+    """Bars that do not tell which of two things happened first, sorted by time, symbol and kind."""
+    rows = run.tape.ambiguous[: run.state["ambiguous"]]
+    rows = rows[np.lexsort((rows["kind"], rows["asset"], rows["bar"]))]
+    return pl.DataFrame(
+        {
+            "timestamp": times(run, rows["bar"]),
+            "symbol": symbols(run, rows["asset"]),
+            "kind": words(rows["kind"], enum_dtype(Ambiguity)),
+        }
+    )

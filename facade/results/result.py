@@ -1,0 +1,406 @@
+"""What a run gives back: frames decoded on first access, metrics, a summary, a figure, files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
+from math import isfinite
+from os import PathLike
+from platform import python_version
+from typing import TYPE_CHECKING, Any, Protocol
+
+import polars as pl
+
+from facade.results import decode
+from facade.results.decode import Run
+from facade.results.metrics import metrics_of
+from facade.results.positions import decode_positions
+from facade.results.refusals import count_refusals, decode_rejections
+
+if TYPE_CHECKING:
+    import pandas
+    from plotly.graph_objects import Figure
+
+    from facade.config.model import Config
+
+FRAMES = ("orders", "fills", "trades", "equity", "positions", "rejections", "actions", "ambiguous_bars")
+"""Names of the frames of a result."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run besides its frames and metrics; plain data that goes to disk as it is.
+
+    bars, panel_bars: bars done and bars of the panel; they differ when the run was interrupted. first, last: timestamps
+    of the first and the last bar done, as text. counts: what the strategy's encoding counted (rows dropped, closes of
+    symbols left out, ...). rejection_reasons: orders refused or cut by reason, most frequent first.
+    """
+
+    bars: int
+    panel_bars: int
+    symbols: int
+    first: str
+    last: str
+    policies: Mapping[str, Any]
+    notices: tuple[str, ...]
+    counts: Mapping[str, int]
+    rejection_reasons: Mapping[str, int]
+    versions: Mapping[str, str]
+
+
+class Source(Protocol):
+    """Where a result comes from: a run, or files."""
+
+    config: "Config"
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """The frame of that name, decoded or read."""
+
+    def metrics(self) -> dict[str, float | int]:
+        """The metrics of `facade.results.metrics`."""
+
+    def facts(self) -> Facts:
+        """Everything else."""
+
+    def data_digest(self) -> str:
+        """Digest of the panel that was traded."""
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide a result."""
+    known = {"python": python_version()}
+    for name in ("ml4t-kernel", "numba", "numpy", "polars"):
+        try:
+            known[name] = version(name)
+        except PackageNotFoundError:
+            known[name] = "unknown"
+    return known
+
+
+def _policies(run: Run) -> dict[str, Any]:
+    """The policies of the configuration, with what "auto" came to."""
+    policies = dict(run.config.policies())
+    if policies.get("max_participation") == "auto":
+        cap = float(run.inputs.params["max_participation"][0])
+        policies["max_participation"] = f"auto ({cap:g})" if isfinite(cap) else "auto (None)"
+    return policies
+
+
+class RunSource:
+    """A result straight from a run."""
+
+    def __init__(self, run: Run) -> None:
+        self.config = run.config
+        self._run = run
+        self._orders: pl.DataFrame | None = None
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """Decode the frame; the orders are kept, because the rejections are rows of them."""
+        if name == "rejections":
+            return decode_rejections(self._run, self.frame("orders"))
+        if name == "positions":
+            return decode_positions(self._run)
+        if name == "orders":
+            if self._orders is None:
+                self._orders = decode.decode_orders(self._run)
+            return self._orders
+        decoded: pl.DataFrame = getattr(decode, f"decode_{name}")(self._run)
+        return decoded
+
+    def metrics(self) -> dict[str, float | int]:
+        """From the streaming statistics of the account."""
+        run = self._run
+        return metrics_of(run.book.state[:1], float(run.config.initial_cash), run.periods_per_year)
+
+    def facts(self) -> Facts:
+        """Names, counts and policies of the run."""
+        run = self._run
+        times = run.panel.timestamps
+        return Facts(
+            bars=int(run.bars),
+            panel_bars=len(times),
+            symbols=len(run.panel.symbols),
+            first=str(times[0]) if run.bars else "",
+            last=str(times[run.bars - 1]) if run.bars else "",
+            policies=_policies(run),
+            notices=tuple(run.notices),
+            counts={name: int(count) for name, count in run.inputs.counts.items()},
+            rejection_reasons=count_refusals(run),
+            versions=versions(),
+        )
+
+    def data_digest(self) -> str:
+        """Of the panel."""
+        return str(self._run.panel.digest)
+
+
+class Result:
+    """The outcome of a run.
+
+    Frames are Polars frames, decoded on first access and then kept; rows stand in the order in which things happened.
+    Quantities are shares, prices and money are in account currency, everything named return, drawdown, percent or
+    weight is a fraction. A timestamp is that of the bar, the time at which it is complete. Null means "there is none".
+    `metrics` is a dict whose keys are explained in `facade.results.metrics`.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._frames: dict[str, pl.DataFrame] = {}
+
+    @classmethod
+    def from_run(cls, run: Run) -> "Result":
+        """A result that decodes the tape of a run when asked; takes no time itself."""
+        return cls(RunSource(run))
+
+    @classmethod
+    def from_parquet(cls, directory: str | PathLike[str]) -> "Result":
+        """Read back what `to_parquet` wrote; a damaged directory or a newer format raises DataError."""
+        from facade.results.store import read_result
+
+        return read_result(directory)
+
+    def to_parquet(self, directory: str | PathLike[str]) -> None:
+        """Write every frame, the metrics, the configuration and where they come from into a directory.
+
+        The directory appears whole or not at all. An earlier result of the same name is replaced; a directory that
+        holds anything else is left alone (FileExistsError).
+        """
+        from facade.results.store import write_result
+
+        write_result(self, directory)
+
+    def to_pandas(self) -> dict[str, "pandas.DataFrame"]:
+        """Every frame as a pandas frame, by name; needs pandas."""
+        try:
+            import pandas  # noqa: F401
+        except ImportError as error:
+            raise ImportError("to_pandas() needs pandas: pip install pandas") from error
+        return {name: self.frame(name).to_pandas() for name in FRAMES}
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """The frame of that name, one of `FRAMES`."""
+        if name not in FRAMES:
+            raise KeyError(f"no frame {name!r}; there are {', '.join(FRAMES)}")
+        if name not in self._frames:
+            self._frames[name] = self._source.frame(name)
+        return self._frames[name]
+
+    @property
+    def orders(self) -> pl.DataFrame:
+        """Every order, one row each, in order of submission; refused ones too.
+
+        order_id (Int64): number of the order, from 0; fills, trades and rejections refer to it
+        id (String): what the strategy called the order, null if it gave no name
+        symbol (String): the asset
+        timestamp: bar at whose close the order was decided; of a rule or a bracket child: on which it became live
+        end_timestamp: bar on which it was filled, cancelled, refused or expired; null while it is pending
+        side (Enum): buy or sell; null for a refused decision without a size
+        order_type (Enum): market, limit, stop, stop_limit, trailing_stop
+        time_in_force (Enum): gtc, day, bars, ioc, at_open, at_close
+        quantity (Float64): shares requested, restated for splits until the order ended
+        signed_quantity (Float64): the same, negative for a sale
+        filled_quantity (Float64): shares filled, restated likewise
+        working_quantity (Float64): shares still pending; what is neither filled nor pending was cancelled
+        limit_price (Float64): limit in the shares of the day the order ended, null for types without one
+        stop_price (Float64): stop, likewise
+        trail_amount (Float64): distance of a trailing stop, likewise
+        average_price (Float64): average price of the fills, as they were executed; null without fills
+        commission (Float64): fees and taxes of the fills
+        slippage (Float64): cost of spread, slippage and impact of the fills, in currency
+        status (Enum): decided, live, filled, cancelled, rejected, expired, replaced
+        reason (Enum): why it was refused, cut or ended before it was filled; null otherwise
+        origin (Enum): who made it: order, target, signal_entry, signal_exit, child, or the rule that fired
+        parent_id (Int64): order_id of the order that carries it as a bracket child
+        reduce_only (Boolean): it may only make a position smaller
+        tag (String): as given by the strategy
+        """
+        return self.frame("orders")
+
+    @property
+    def fills(self) -> pl.DataFrame:
+        """Every execution, one row each, in order of execution.
+
+        order_id (Int64): order that was filled; null for a booking without one (delisting, bankruptcy, cash in lieu)
+        symbol (String): the asset
+        timestamp: bar of the fill
+        side (Enum): buy or sell
+        quantity (Float64): shares of that day
+        signed_quantity (Float64): the same, negative for a sale
+        price (Float64): price paid or received, costs of execution included
+        commission (Float64): fee and tax of this slice
+        slippage (Float64): |quantity x (price - price before spread, slippage and impact)|, in currency
+        order_type (Enum): type of the order, null without one
+        limit_price (Float64): limit of the order, as in `orders`
+        stop_price (Float64): stop of the order, as in `orders`
+        phase (Enum): where in the bar: open, inside, close, decision_close, booking
+        passive (Boolean): a resting limit that the market came to; it pays fees, no slippage
+        origin (Enum): who made the order, or what the booking was
+        exit_reason (Enum): origin of a fill that closed or reduced a position, null for one that opened
+        """
+        return self.frame("fills")
+
+    @property
+    def trades(self) -> pl.DataFrame:
+        """Every closed round trip (flat to flat, or to a change of side), one row each, in order of closing.
+
+        Positions still open at the end are in `positions`.
+
+        symbol (String): the asset
+        direction (Enum): long or short
+        entry_time: bar of the opening fill
+        exit_time: bar of the last closing fill
+        bars_held (Int32): bars from entry to exit, 0 within one bar
+        quantity (Float64): shares opened in total, negative for a short, in the shares of the exit day
+        entry_price (Float64): average price of the opening fills, in the shares of the exit day
+        exit_price (Float64): average price of the closing fills, likewise
+        pnl (Float64): profit after fees, dividends apart
+        pnl_percent (Float64): pnl / (|quantity| x entry_price), a fraction
+        gross_pnl (Float64): profit before fees
+        gross_return (Float64): gross_pnl / (|quantity| x entry_price), a fraction
+        fees (Float64): fees and taxes of all its fills
+        slippage (Float64): cost of spread, slippage and impact of all its fills; already in the prices
+        mfe (Float64): maximum favourable excursion, a fraction of the entry price, positive when it went well
+        mae (Float64): maximum adverse excursion, a fraction of the entry price, negative when it went badly
+        exit_reason (Enum): origin of the last closing fill
+        entry_order_id (Int64): order of the opening fill
+        exit_order_id (Int64): order of the last closing fill, null for a booking without one
+        """
+        return self.frame("trades")
+
+    @property
+    def equity(self) -> pl.DataFrame:
+        """The account at the end of every bar.
+
+        timestamp: the bar
+        equity (Float64): cash and positions at their marks
+        return (Float64): change against the bar before; of the first bar: against initial cash
+        cumulative_return (Float64): equity / initial cash - 1
+        drawdown (Float64): equity / high_water_mark - 1, zero or negative
+        high_water_mark (Float64): largest equity so far, initial cash included
+        cash (Float64): cash
+        gross_exposure (Float64): sum of |position value|, in currency
+        net_exposure (Float64): sum of position values, in currency
+        open_positions (Int32): assets held
+        """
+        return self.frame("equity")
+
+    @property
+    def positions(self) -> pl.DataFrame:
+        """Every position held at the end of every bar, one row each; sorted by time, then as in the panel.
+
+        timestamp: the bar
+        symbol (String): the asset
+        quantity (Float64): shares, negative for a short
+        mark (Float64): close of the bar, or the last one (in today's shares) when there is no bar
+        value (Float64): quantity x mark
+        weight (Float64): value / equity
+        """
+        return self.frame("positions")
+
+    @property
+    def rejections(self) -> pl.DataFrame:
+        """Orders that were refused, or filled in part and then cut, in order of submission.
+
+        Expiry, replacement and cancels that were asked for are not among them: see `orders`.
+
+        order_id (Int64): as in `orders`
+        id (String): as in `orders`
+        symbol (String): the asset
+        timestamp: bar at whose close the order was decided
+        end_timestamp: bar on which it was refused or cut
+        side (Enum): buy or sell; null for a decision without a size
+        order_type (Enum): as in `orders`
+        requested_quantity (Float64): shares wanted
+        filled_quantity (Float64): shares filled before the rest was cut
+        remaining_quantity (Float64): shares that were never traded
+        limit_price (Float64): as in `orders`
+        stop_price (Float64): as in `orders`
+        trail_amount (Float64): as in `orders`
+        status (Enum): rejected (nothing filled), or cancelled (cut)
+        origin (Enum): as in `orders`
+        rejection_code (Enum): cash, no_short, cooldown, minimum, lot, delisted, no_price, no_equity
+        rejection_reason (String): the same in words
+        tag (String): as given by the strategy
+        """
+        return self.frame("rejections")
+
+    @property
+    def actions(self) -> pl.DataFrame:
+        """Corporate actions that met a position or a pending order, in order of booking.
+
+        timestamp: bar before whose open it was booked (stale: at whose close)
+        symbol (String): the asset
+        kind (Enum): split, dividend, delisting, stale
+        value (Float64): new shares per old, cash per share, or recovery price; null: closed at the last mark
+        quantity (Float64): shares held after it
+        cash (Float64): cash booked
+        """
+        return self.frame("actions")
+
+    @property
+    def ambiguous_bars(self) -> pl.DataFrame:
+        """Bars that do not tell which of two things happened first; the policies decided.
+
+        timestamp: the bar
+        symbol (String): the asset
+        kind (Enum): two_sided, entry_bar, trail (clauses 3.0 to 3.2 of the contract)
+        """
+        return self.frame("ambiguous_bars")
+
+    @property
+    def config(self) -> "Config":
+        """The configuration of the run."""
+        return self._source.config
+
+    @cached_property
+    def metrics(self) -> dict[str, float | int]:
+        """Performance and activity figures; `facade.results.metrics` lists every key with its formula."""
+        return self._source.metrics()
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Bars done, policies, notices, counts and versions."""
+        return self._source.facts()
+
+    @cached_property
+    def data_digest(self) -> str:
+        """Digest of the panel that was traded."""
+        return self._source.data_digest()
+
+    @property
+    def policies(self) -> Mapping[str, Any]:
+        """The policies in force."""
+        return self.facts.policies
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader should know about the configuration and the data."""
+        return self.facts.notices
+
+    @property
+    def rejection_reasons(self) -> Mapping[str, int]:
+        """Orders refused or cut by reason, most frequent first."""
+        return self.facts.rejection_reasons
+
+    def summary(self) -> str:
+        """The result as a text table: account, performance, activity, costs, policies, notices."""
+        from facade.results.text import summary_text
+
+        return summary_text(self)
+
+    def plot(self, **options: Any) -> "Figure":
+        """A plotly figure of equity, drawdown, exposure and trades; needs the `viz` extra (`results.figure.plot`)."""
+        from facade.results.figure import plot
+
+        return plot(self, **options)
+
+    def __repr__(self) -> str:
+        from facade.results.text import headline
+
+        return f"Result({headline(self)})"
+
+    def _repr_html_(self) -> str:
+        from facade.results.text import summary_html
+
+        return summary_html(self)

@@ -1,0 +1,111 @@
+"""The strategies of a sweep: one or several by name, each given as an object or as a function of parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from facade.errors import StrategyError
+from facade.strategies.orders import STRATEGIES, STRATEGY_NAMES
+from facade.sweeps.grid.axes import shown
+from facade.sweeps.grid.checks import PANEL
+
+KINDS = inspect.Parameter
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One strategy. arguments: name -> has a default, of a function (`panel` included); empty for an object."""
+
+    what: str
+    given: Any
+    arguments: Mapping[str, bool]
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Arguments that a row has to give: those without a default, but for the panel."""
+        return tuple(name for name, has_default in self.arguments.items() if not has_default and name != PANEL)
+
+    def make(self, parameters: Mapping[str, Any], panel: Any, row: int) -> Any:
+        """The strategy of these parameters, of which the function's own are taken; `row` is the first to want it.
+
+        Raises StrategyError naming parameters and row for whatever the function raises (as its cause), and when it
+        returns something else than a strategy.
+        """
+        if isinstance(self.given, STRATEGIES):
+            return self.given
+        own = {name: parameters[name] for name in self.arguments if name in parameters}
+        where = f"{self.what}{_call(own)}, row {row}"
+        if PANEL in self.arguments:
+            own[PANEL] = panel
+        try:
+            made = self.given(**own)
+        except Exception as error:
+            raise StrategyError(f"{where}: {type(error).__name__}: {error}") from error
+        if not isinstance(made, STRATEGIES):
+            raise StrategyError(f"{where}: returned {type(made).__name__}; it must return {STRATEGY_NAMES}")
+        return made
+
+
+class Variants:
+    """What was given as the strategy of a sweep, read and checked.
+
+    names: of a mapping name -> strategy; None when there is one strategy without a name.
+    parameters: every argument of the functions -> whether all that take it have a default, or some function does
+    without it; what `read_grid` asks for.
+    """
+
+    def __init__(self, strategy: Any) -> None:
+        self.names: tuple[str, ...] | None = None
+        if isinstance(strategy, Mapping):
+            self.names = tuple(strategy)
+            if not strategy:
+                raise StrategyError("the mapping of strategies is empty")
+            for name in self.names:
+                if not isinstance(name, str) or not name:
+                    raise StrategyError(f"the name {name!r} of a strategy is not allowed; names are text")
+            self.all = tuple(_read(f"strategy {name!r}", given) for name, given in strategy.items())
+        else:
+            self.all = (_read("strategy", strategy),)
+        everywhere = [name for variant in self.all for name in variant.arguments]
+        self.parameters = {
+            name: any(variant.arguments.get(name, True) for variant in self.all) for name in dict.fromkeys(everywhere)
+        }
+
+    def of(self, name: str | None) -> Variant:
+        """The variant called `name`, or the only one."""
+        return self.all[0] if self.names is None or name is None else self.all[self.names.index(name)]
+
+
+def _read(what: str, given: Any) -> Variant:
+    if isinstance(given, STRATEGIES):
+        return Variant(what, given, {})
+    if not callable(given):
+        raise StrategyError(
+            f"{what} must be {STRATEGY_NAMES}, a function of parameters that returns one, or a mapping "
+            f"name -> strategy, got {type(given).__name__}"
+        )
+    return Variant(what, given, _arguments(what, given))
+
+
+def _arguments(what: str, function: Callable[..., Any]) -> dict[str, bool]:
+    """Name -> has a default, of the arguments that can be given by name; *args and **kwargs are given nothing."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise StrategyError(f"{what}: the arguments of {function!r} cannot be read: {error}") from error
+    arguments = {}
+    for parameter in parameters:
+        has_default = parameter.default is not KINDS.empty
+        if parameter.kind is KINDS.POSITIONAL_ONLY and not has_default:
+            raise StrategyError(f"{what}: the argument {parameter.name!r} cannot be given by name; drop the '/'")
+        if parameter.kind in (KINDS.POSITIONAL_OR_KEYWORD, KINDS.KEYWORD_ONLY):
+            arguments[parameter.name] = has_default
+    return arguments
+
+
+def _call(parameters: Mapping[str, Any]) -> str:
+    """'(fast=5, slow=20)'; long values are cut."""
+    return f"({', '.join(f'{name}={shown(value)}' for name, value in parameters.items())})"

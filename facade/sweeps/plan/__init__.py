@@ -1,0 +1,1 @@
+"""Rows that share market and intents, in groups; their parameters; their fingerprints."""

@@ -1,0 +1,1 @@
+"""Finished rows, in memory or in files, and checkpoints."""

@@ -1,0 +1,1 @@
+"""What many trials do to the best of them."""

@@ -1,0 +1,1 @@
+"""Sweeps of sweeps: walk-forward, splits, capacity."""

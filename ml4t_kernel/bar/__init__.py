@@ -1,0 +1,1 @@
+"""What happens in a bar, in the order of the contract."""

@@ -1,0 +1,362 @@
+"""Everything that executes at one price of the bar: the open, the close, the deciding close (clauses 2, 4.1, 4.7).
+
+Exits by submission, position rules, batch entries scaled together, other entries by rank, and the levels already passed
+of what was just opened.
+"""
+
+from math import inf
+
+from ml4t_kernel.bar.fills import (
+    at_price,
+    closing_shares,
+    cut_to_position,
+    fill,
+    fill_at_turn,
+    limit_of,
+    look_up,
+    pull_trigger,
+)
+from ml4t_kernel.bar.rule_orders import exit_by_rules, serve_passed_levels
+from ml4t_kernel.compile.jit import leaf, phase, rare, routine
+from ml4t_kernel.compile.sorting import sort_rows, sort_rows_by_key
+from ml4t_kernel.money.ledger import cash_needed, refresh_budget, within_budget
+from ml4t_kernel.money.prices import EPS, RESIDUE, floor_to_lot, meets_limit, reaches, slice_price
+from ml4t_kernel.orders.life import (
+    EXPIRED,
+    LIVE,
+    R_EXPIRED,
+    act_level,
+    acts_as_limit,
+    acts_as_market,
+    chain,
+    end_order,
+    is_open,
+    remake_band,
+    start_clock,
+    withdraw_children,
+)
+from ml4t_kernel.schema import AT_CLOSE, AT_OPEN, IOC, LIMIT, MARKET, STOP_LIMIT
+
+OPEN, CLOSE, DECISION = 0, 2, 3
+
+
+# Who may act ---------------------------------------------------------------------------------------------------------
+
+
+@phase
+def phase_price(t, a, at, market):
+    return market.open[t, a] if at == OPEN else market.close[t, a]
+
+
+@leaf
+def could_act(price, at, o, d, params):
+    """May the order execute at this price? Changes nothing; a stop is tested against its level."""
+    if (at == CLOSE) != (o.time_in_force == AT_CLOSE):
+        return False
+    if acts_as_market(d):
+        return True
+    side = 1.0 if o.left > 0.0 else -1.0
+    if acts_as_limit(d):
+        return meets_limit(-side, price, d.limit, params.limit_through)
+    return reaches(side, price, act_level(d))
+
+
+@routine
+def gather_chained(t, at, market, params, book, tape):
+    """Chained orders that could act at this price, in submission order; returns how many."""
+    s = book.state[0]
+    n = 0
+    for j in range(s.waiting):
+        a = book.waiting[j]
+        price = phase_price(t, a, at, market)
+        q = book.queues[a]
+        if q.dirty:
+            remake_band(a, book, tape)
+        if price != price or (at == OPEN and price > q.band_low and price < q.band_high and q.market + q.trailing == 0):
+            continue
+        i = q.head
+        while i > 0:
+            d = tape.details[i]
+            i = d.next
+            if could_act(price, at, tape.orders[d.order], d, params):
+                book.queue[n] = d.order
+                n += 1
+    return n
+
+
+@leaf
+def is_fresh_candidate(o, at):
+    """A market order in the fresh range that this phase serves."""
+    if o.kind != MARKET or o.status > LIVE or o.chained:
+        return False
+    if at == DECISION:
+        return o.time_in_force != AT_OPEN and o.time_in_force != AT_CLOSE
+    return o.time_in_force != AT_CLOSE
+
+
+@phase
+def gather(t, at, market, params, book, tape):
+    """All candidates in submission order in book.queue; returns how many."""
+    s = book.state[0]
+    n = 0
+    if at != DECISION and s.waiting > 0:
+        n = gather_chained(t, at, market, params, book, tape)
+    chained = n
+    if at != CLOSE:
+        for k in range(s.fresh, s.orders):
+            book.queue[n] = k
+            n += is_fresh_candidate(tape.orders[k], at)
+    if chained > 0:
+        sort_rows(book.queue, n)
+    return n
+
+
+@phase
+def part_exits(n, book, tape):
+    """Split the candidates into orders opposite to their position and the others, without a branch on noise."""
+    s = book.state[0]
+    exits = entries = 0
+    for j in range(n):
+        k = book.queue[j]
+        o = tape.orders[k]
+        opposite = o.left * book.positions[o.asset].shares < 0.0
+        book.exits[exits] = k
+        book.entries[entries] = k
+        exits += opposite
+        entries += not opposite
+    s.exits = exits
+    s.entries = entries
+
+
+# At its turn ---------------------------------------------------------------------------------------------------------
+
+
+@phase
+def ready(t, k, price, params, book, tape):
+    """Is order k executable at this price now? Pulls the trigger of a stop; drafts how it executes."""
+    o = tape.orders[k]
+    if not is_open(o) or price != price:
+        return False
+    w = book.work[0]
+    d = tape.details[o.detail]
+    w.mark = price
+    if o.kind == MARKET:
+        at_price(price, limit_of(o, d), 0, 0, w)
+        return True
+    side = 1.0 if o.left > 0.0 else -1.0
+    if o.kind != LIMIT and not d.triggered:
+        if not reaches(side, price, act_level(d)):
+            return False
+        pull_trigger(t, k, book, tape)
+    if o.kind == LIMIT or o.kind == STOP_LIMIT:
+        if not meets_limit(-side, price, d.limit, params.limit_through):
+            return False
+        at_price(price, d.limit, 0, 0, w)
+        return True
+    at_price(price, limit_of(o, d), 0, 1, w)
+    return True
+
+
+@routine
+def serve_exits(t, at, market, intents, params, book, tape):
+    """Closing legs in submission order; what crosses zero keeps its opening leg for the entries."""
+    s = book.state[0]
+    late = 0
+    for j in range(s.exits):
+        k = book.exits[j]
+        o = tape.orders[k]
+        p = book.positions[o.asset]
+        price = phase_price(t, o.asset, at, market)
+        if is_open(o) and o.left * p.shares < 0.0:
+            if not ready(t, k, price, params, book, tape):
+                continue
+            cut_to_position(k, params, book, tape)
+            book.work[0].entry = 0
+            fill(t, k, closing_shares(o, p), market, intents, params, book, tape)
+            if not is_open(o) or p.shares != 0.0:
+                continue
+        if is_open(o):
+            book.entries[s.entries] = k
+            s.entries += 1
+            late += 1
+    if late > 0:
+        sort_rows(book.entries, s.entries)
+
+
+# Batch of entries (2.3) ----------------------------------------------------------------------------------------------
+
+
+@phase
+def batch_quantity(t, k, at, market, params, book, tape):
+    """Unsigned shares of a batch order at this price before cash: its rest, cut to budget and lots; the slice is
+    set."""
+    o = tape.orders[k]
+    p = book.positions[o.asset]
+    w = book.work[0]
+    price = phase_price(t, o.asset, at, market)
+    if price != price or not o.batch or not is_open(o) or o.left * p.shares < 0.0:
+        return 0.0
+    if o.left < 0.0 and not params.allow_short:
+        return 0.0
+    w.mark = price
+    w.want = o.left
+    at_price(price, limit_of(o, tape.details[0]), 0, 0, w)
+    look_up(t, o.asset, w, market, params)
+    quantity = abs(o.left)
+    if params.needs_volume:
+        volume = market.budget_volume[t, o.asset] if params.max_participation < inf else 0.0
+        refresh_budget(w, volume, p, params)
+        quantity = within_budget(quantity, p, params)
+    return quantity
+
+
+@phase
+def weigh_batch(t, at, market, params, book, tape):
+    """Shares of each batch entry in book.amounts, and the cash they need together (added in submission order)."""
+    s = book.state[0]
+    w = book.work[0]
+    needed = 0.0
+    for j in range(s.entries):
+        k = book.entries[j]
+        quantity = batch_quantity(t, k, at, market, params, book, tape)
+        book.amounts[j] = quantity
+        if quantity > 0.0:
+            o = tape.orders[k]
+            price = slice_price(quantity, w, book.positions[o.asset], params)
+            needed += cash_needed(quantity, price, w, o, tape.details[o.detail], params)
+    return needed
+
+
+@phase
+def serve_batch(t, at, market, intents, params, book, tape):
+    """If cash is short all entries of the batch are scaled once by available / needed; each then passes the cash
+    check."""
+    s = book.state[0]
+    w = book.work[0]
+    needed = weigh_batch(t, at, market, params, book, tape)
+    available = max(0.0, s.cash - 2.0 * s.short_value)
+    if params.lot <= 0.0 and available < RESIDUE * s.equity:
+        return
+    scale = 1.0
+    if needed > available * (1.0 + EPS):
+        scale = available / needed
+        s.scaled_batches += 1
+    for j in range(s.entries):
+        quantity = book.amounts[j]
+        if quantity > 0.0 and scale < 1.0:
+            quantity = floor_to_lot(quantity * scale, params.lot)
+        if quantity > 0.0:
+            k = book.entries[j]
+            o = tape.orders[k]
+            w.mark = phase_price(t, o.asset, at, market)
+            at_price(w.mark, limit_of(o, tape.details[0]), 0, 0, w)
+            w.entry = 1
+            fill(t, k, quantity if o.left > 0.0 else -quantity, market, intents, params, book, tape)
+
+
+# Other entries -------------------------------------------------------------------------------------------------------
+
+
+@rare
+def rank_entries(book, tape):
+    """Entries outside the batch in the order in which cash is granted."""
+    s = book.state[0]
+    for j in range(s.entries):
+        book.key_rank[j] = tape.details[tape.orders[book.entries[j]].detail].rank
+    sort_rows_by_key(book.entries, book.key_rank, s.entries)
+
+
+@routine
+def serve_entries(t, at, market, intents, params, book, tape):
+    s = book.state[0]
+    for j in range(s.entries):
+        k = book.entries[j]
+        o = tape.orders[k]
+        p = book.positions[o.asset]
+        if o.batch and not (o.left < 0.0 and not params.allow_short and o.left * p.shares >= 0.0):
+            continue
+        if ready(t, k, phase_price(t, o.asset, at, market), params, book, tape):
+            fill_at_turn(t, k, market, intents, params, book, tape)
+
+
+@routine
+def serve_newly_passed(t, at, market, intents, params, book, tape):
+    """Levels already passed of what entries have just opened or increased, by asset."""
+    s = book.state[0]
+    w = book.work[0]
+    if s.touched > 1:
+        sort_rows(book.touched, s.touched)
+    for j in range(s.touched):
+        a = book.touched[j]
+        w.phase = at
+        w.mark = phase_price(t, a, at, market)
+        book.positions[a].touched = 0
+        if book.positions[a].shares != 0.0:
+            serve_passed_levels(t, a, w.mark, market, intents, params, book, tape)
+    s.touched = 0
+
+
+# What is left --------------------------------------------------------------------------------------------------------
+
+
+@phase
+def keep_unfilled(t, at, market, book, tape):
+    """Market orders that outlive the phase join their chains; immediate-or-cancel and at-the-open rests expire."""
+    s = book.state[0]
+    for k in range(s.fresh, s.orders):
+        o = tape.orders[k]
+        if o.status > LIVE or not is_fresh_candidate(o, at):
+            continue
+        priced = market.close[t, o.asset] == market.close[t, o.asset]
+        if o.time_in_force == IOC or (o.time_in_force == AT_OPEN and priced and at == OPEN):
+            if o.detail > 0:
+                withdraw_children(tape.details[o.detail], book, tape)
+            end_order(k, EXPIRED, R_EXPIRED, t, book, tape)
+        else:
+            chain(k, book, tape)
+            if at == DECISION:
+                start_clock(t + 1, tape.details[o.detail], market)
+            s.open_only += o.time_in_force == AT_OPEN
+            s.starved += o.batch != 0 and o.requested > 0.0
+            note_working(k, book, tape)
+    if at == OPEN:
+        s.fresh = s.orders
+
+
+@routine
+def note_working(k, book, tape):
+    """An entry or target order that waits is found again by the next decision on its asset."""
+    o = tape.orders[k]
+    p = book.positions[o.asset]
+    if o.origin == 1 or o.origin == 2:
+        p.working = k
+    elif o.origin == 3:
+        p.closing = k
+
+
+@routine
+def serve_auction(t, at, market, intents, params, book, tape):
+    """All that executes at the open (at 0), the close (2) or the deciding close (3) of bar t."""
+    s = book.state[0]
+    book.work[0].phase = at
+    book.work[0].born_from = s.orders
+    n = gather(t, at, market, params, book, tape)
+    if n > 0:
+        part_exits(n, book, tape)
+        if s.exits > 0:
+            serve_exits(t, at, market, intents, params, book, tape)
+    else:
+        s.exits = 0
+        s.entries = 0
+    if at == OPEN and params.has_rules:
+        exit_by_rules(t, market, intents, params, book, tape)
+    if s.entries > 0:
+        if at != CLOSE and params.has_batch:
+            serve_batch(t, at, market, intents, params, book, tape)
+        if params.rank_given:
+            rank_entries(book, tape)
+        serve_entries(t, at, market, intents, params, book, tape)
+        if s.touched > 0:
+            serve_newly_passed(t, at, market, intents, params, book, tape)
+    if at != CLOSE:
+        keep_unfilled(t, at, market, book, tape)

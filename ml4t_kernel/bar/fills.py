@@ -1,0 +1,298 @@
+"""One slice of one order: volume budget, price, cash, ledger, and what it does to the orders tied to it."""
+
+from math import inf, nan
+
+from ml4t_kernel.compile.jit import leaf, phase, rare, routine
+from ml4t_kernel.money.ledger import (
+    book_fill,
+    cut_to_cash,
+    draft_fill,
+    refresh_budget,
+    use_budget,
+    value_shorts,
+    within_budget,
+)
+from ml4t_kernel.money.prices import reaches, slice_price, worst_price
+from ml4t_kernel.orders.groups import cancel_group, release_flat, scale_group, serve_children
+from ml4t_kernel.orders.life import R_CASH, acts_as_limit, detail_of, finish_filled, is_open, refuse_rest
+from ml4t_kernel.rules.levels import BREAK_EVEN, STOP_LOSS, TRAILING, adopt_rules, goal_hit, set_levels, stop_hit
+from ml4t_kernel.schema import STOP_LIMIT, Phase, Reason
+
+INSIDE = int(Phase.INSIDE)
+R_NO_SHORT = int(Reason.NO_SHORT)
+
+
+@phase
+def look_up(t, a, w, market, params):
+    """Market data the slice's price needs."""
+    w.bar = t
+    w.asset = a
+    w.volume = inf
+    w.sigma = nan
+    if params.needs_volume:
+        w.volume = market.volume[t, a]
+        if params.impact_sigma != 0.0:
+            w.sigma = market.sigma[t, a]
+    w.half_spread = params.half_spread
+    if params.spread_mode == 1:
+        w.half_spread = market.half_spread[0, a]
+    elif params.spread_mode == 2:
+        w.half_spread = market.half_spread[t, a]
+    if w.half_spread != w.half_spread:
+        w.half_spread = 0.0
+
+
+@leaf
+def at_price(level, limit, passive, stop, w):
+    """How the slice executes: price before costs, worst price allowed, passive or taker, stop slippage or not."""
+    w.level = level
+    w.limit = limit
+    w.passive = passive
+    w.stop = stop
+
+
+@phase
+def found_position(t, a, k, market, intents, params, book, tape):
+    """A fill has just opened a position: list it, give it its rules and levels."""
+    s = book.state[0]
+    p = book.positions[a]
+    if p.listed == 0:
+        p.listed = 1
+        book.held[s.held] = a
+        s.held += 1
+    w = book.work[0]
+    w.opened = 1
+    p.born_inside = w.phase != 0
+    p.birth_price = w.level
+    p.birth_side = w.born_side
+    s.born_inside += w.phase == INSIDE
+    p.stop_order = -1
+    p.target_order = -1
+    s.opened += 1
+    if params.has_rules:
+        detail = tape.orders[k].detail
+        d = tape.details[detail]
+        p.basis = p.avg
+        if params.basis_signal and detail > 0 and d.arrival == d.arrival:
+            p.basis = d.arrival
+        adopt_rules(p, d, intents.rules[d.rules], params)
+        set_levels(p)
+        if p.time_exit > 0:
+            s.timed = 1
+            p.time_exit += w.phase == 3
+
+
+@phase
+def budgeted(t, a, quantity, market, params, book):
+    """Unsigned quantity that the volume budget of the asset and bar still allows; the slice's volume is set."""
+    p = book.positions[a]
+    volume = 0.0
+    if params.max_participation < inf:
+        volume = market.budget_volume[t, a]
+    refresh_budget(book.work[0], volume, p, params)
+    return within_budget(quantity, p, params)
+
+
+@phase
+def may_pass_levels(a, price, p, params, book):
+    """Could a level of what has just been opened or increased be passed at the price of the phase already (2.1)?"""
+    if params.has_children or (book.queues[a].count > 0 and params.has_rules):
+        return True
+    return params.has_rules and (p.stale_levels or stop_hit(price, p) or goal_hit(price, p, params.limit_through))
+
+
+@phase
+def execute(t, k, want, market, intents, params, book, tape):
+    """Fill what budget and cash allow of `want` signed shares of order k as drafted in the slice; returns the shares.
+
+    The slice's level, limit, passive, stop, phase, mark and entry are set by the caller.
+    """
+    s = book.state[0]
+    w = book.work[0]
+    o = tape.orders[k]
+    p = book.positions[o.asset]
+    w.want = want
+    w.order = k
+    w.origin = o.origin
+    w.short_cash = 0
+    w.batch = o.batch
+    look_up(t, o.asset, w, market, params)
+    quantity = abs(want)
+    if params.needs_volume:
+        quantity = budgeted(t, o.asset, quantity, market, params, book)
+        if not (quantity > 0.0):
+            return 0.0
+    w.price = slice_price(quantity, w, p, params)
+    if w.entry:
+        quantity = cut_to_cash(quantity, w, o, tape.details[o.detail], p, s, params)
+        if not (quantity > 0.0):
+            return 0.0
+    if o.detail == 0 and not params.linear_costs and quantity < abs(o.left) * (1.0 - 1e-9):
+        detail_of(k, book, tape)
+    f = tape.fills[s.fills * params.record]
+    draft_fill(quantity, w, f, o, tape.details[o.detail], params)
+    use_budget(quantity, w, p, params)
+    old = p.shares
+    opened = book_fill(f, p, tape.trades[s.trades * params.record], s, params)
+    if params.allow_short:
+        value_shorts(old, p, w, s)
+    if w.entry and w.phase == INSIDE:
+        s.spendable -= w.need
+    if opened:
+        found_position(t, o.asset, k, market, intents, params, book, tape)
+    if w.entry and w.phase != INSIDE and p.touched == 0 and may_pass_levels(o.asset, w.mark, p, params, book):
+        p.touched = 1
+        book.touched[s.touched] = o.asset
+        s.touched += 1
+    return quantity
+
+
+@leaf
+def is_stop_out(origin):
+    """A fill by stop loss, trailing stop or break-even starts the cooldown when it flattens (5.2)."""
+    return origin == STOP_LOSS or origin == TRAILING or origin == BREAK_EVEN
+
+
+@rare
+def settle_ties(t, k, quantity, left_before, market, params, book, tape):
+    """What a fill does to the order's group, parent and children."""
+    s = book.state[0]
+    w = book.work[0]
+    d = tape.details[tape.orders[k].detail]
+    if d.group != -1 or d.parent > 0:
+        scale_group(k, min(1.0, quantity / abs(left_before)), params.lot, t, book, tape)
+    if w.entry and d.first_child > 0:
+        d.opened += quantity
+        serve_children(k, tape.fills[(s.fills - 1) * params.record].price, w.phase != 0, t, market, params, book, tape)
+
+
+@routine
+def settle_flat(t, k, params, book, tape):
+    """A fill has flattened the position: cooldown, and the orders that lived for it."""
+    s = book.state[0]
+    o = tape.orders[k]
+    p = book.positions[o.asset]
+    s.closed = 0
+    s.unlist = 1
+    if params.cooldown > 0 and is_stop_out(o.origin):
+        p.cool_until = t + params.cooldown
+    if book.queues[o.asset].count > 0 or s.special or (p.stop_order >= 0 and is_open(tape.orders[p.stop_order])):
+        release_flat(o.asset, t, book, tape)
+    else:
+        p.stop_order = -1
+        p.target_order = -1
+
+
+@phase
+def conclude(t, k, quantity, left_before, market, params, book, tape):
+    """After a slice: the order's own end, then its siblings and children, then a position gone flat."""
+    s = book.state[0]
+    w = book.work[0]
+    o = tape.orders[k]
+    if o.left == 0.0:
+        finish_filled(k, t, book, tape)
+    elif w.entry and w.short_cash and not (o.batch and (w.phase == 0 or w.phase == 3)):
+        refuse_rest(k, R_CASH, t, book, tape)
+    if quantity > 0.0 and o.detail > 0:
+        settle_ties(t, k, quantity, left_before, market, params, book, tape)
+    if s.closed:
+        settle_flat(t, k, params, book, tape)
+
+
+@phase
+def cut_to_position(k, params, book, tape):
+    """An order that may not cross zero keeps what closes the position; the rest is cancelled NO_SHORT (2.2)."""
+    o = tape.orders[k]
+    p = book.positions[o.asset]
+    if abs(o.left) > abs(p.shares) * (1.0 + 1e-9):
+        if o.reduce_only or (o.left < 0.0 and not params.allow_short):
+            o.left = -p.shares
+            o.reason = R_NO_SHORT
+
+
+@phase
+def fill(t, k, want, market, intents, params, book, tape):
+    """Execute `want` signed shares of order k as drafted in the slice and conclude; returns the shares filled."""
+    left = tape.orders[k].left
+    filled = execute(t, k, want, market, intents, params, book, tape)
+    conclude(t, k, filled, left, market, params, book, tape)
+    return filled
+
+
+@routine
+def fill_once(t, k, want, market, intents, params, book, tape):
+    """`fill` for what is not in the hot loops."""
+    return fill(t, k, want, market, intents, params, book, tape)
+
+
+@leaf
+def closing_shares(o, p):
+    """Signed shares of the order that reduce the position."""
+    return o.left if abs(o.left) <= abs(p.shares) * (1.0 + 1e-9) else -p.shares
+
+
+@phase
+def fill_at_turn(t, k, market, intents, params, book, tape):
+    """Both legs of order k, as it stands at its turn: what closes first, then what opens.
+
+    The closing leg is an exit and never waits for cash; the opening leg is an entry with its own cash check.
+    """
+    o = tape.orders[k]
+    p = book.positions[o.asset]
+    w = book.work[0]
+    if o.left * p.shares < 0.0:
+        cut_to_position(k, params, book, tape)
+        w.entry = 0
+        fill_once(t, k, closing_shares(o, p), market, intents, params, book, tape)
+        if o.left == 0.0 or p.shares != 0.0:
+            return
+    if o.reduce_only or (o.left < 0.0 and not params.allow_short):
+        refuse_rest(k, R_NO_SHORT, t, book, tape)
+        return
+    w.entry = 1
+    fill_once(t, k, o.left, market, intents, params, book, tape)
+
+
+@routine
+def pull_trigger(t, k, book, tape):
+    """A stop is touched: it is a market (stop-limit: limit) order for good, and its group's others go at once."""
+    o = tape.orders[k]
+    d = tape.details[o.detail]
+    d.triggered = 1
+    book.queues[o.asset].dirty = 1
+    if d.group != -1 or d.parent > 0:
+        cancel_group(k, t, book, tape)
+
+
+@leaf
+def limit_of(o, d):
+    """Worst price the order allows."""
+    return d.limit if o.kind == 1 or o.kind == 3 else worst_price(o.left)
+
+
+@routine
+def draft_met_order(t, k, level, close, book, tape):
+    """Draft how order k executes when the bar trades at `level`, pulling the trigger of a stop; False: it does not yet.
+
+    A limit executes passively at its own price, a stop at the level. A stop-limit with the limit at or beyond the level
+    executes at it; with the limit on the better side only if the close proves it, else it rests from t + 1 (3.1).
+    """
+    w = book.work[0]
+    o = tape.orders[k]
+    d = tape.details[o.detail]
+    if acts_as_limit(d):
+        at_price(level, level, 1, 0, w)
+        return True
+    pull_trigger(t, k, book, tape)
+    if o.kind != STOP_LIMIT:
+        at_price(level, limit_of(o, d), 0, 1, w)
+        return True
+    buy = 1.0 if o.left > 0.0 else -1.0
+    if reaches(buy, d.limit, level):
+        at_price(level, d.limit, 0, 0, w)
+        return True
+    if reaches(-buy, close, d.limit):
+        at_price(d.limit, d.limit, 1, 0, w)
+        w.born_side = 0
+        return True
+    return False

@@ -1,0 +1,166 @@
+"""Valuation, water marks, streaming statistics and the equity row (clauses 4.3, 4.4, 4.8)."""
+
+from ml4t_kernel.compile.jit import leaf, phase, rare, routine
+from ml4t_kernel.rules.levels import set_levels
+from ml4t_kernel.schema import TRAILING_STOP
+
+
+@leaf
+def raise_extremes(high, low, close, p, mark_close):
+    """Extremes of the trade and the rules' water mark; returns True if the mark moved."""
+    if high > p.high:
+        p.high = high
+    if low < p.low:
+        p.low = low
+    if p.shares > 0.0:
+        top = close if mark_close else high
+        if top > p.mark:
+            p.mark = top
+            return True
+    else:
+        bottom = close if mark_close else low
+        if bottom < p.mark:
+            p.mark = bottom
+            return True
+    return False
+
+
+@phase
+def value_positions(t, market, params, book):
+    """4.3, 4.4: marks, water marks and levels of held positions; equity and gross exposure."""
+    s = book.state[0]
+    equity = s.cash
+    gross = 0.0
+    for i in range(s.held):
+        a = book.held[i]
+        p = book.positions[a]
+        close = market.close[t, a]
+        if close == close:
+            p.last = close
+            if p.born_inside and p.entry_bar == t:
+                moved = raise_extremes(close, close, close, p, params.mark_close)
+            else:
+                moved = raise_extremes(market.high[t, a], market.low[t, a], close, p, params.mark_close)
+            if params.has_rules and (moved or p.stale_levels):
+                set_levels(p)
+        value = p.shares * p.last
+        equity += value
+        gross += abs(value)
+    s.equity = equity
+    s.gross = gross
+
+
+@routine
+def revalue(t, market, book):
+    """After 4.7: equity is marked again; the first mark of what was just opened is C, others are untouched."""
+    s = book.state[0]
+    equity = s.cash
+    gross = 0.0
+    for i in range(s.held):
+        a = book.held[i]
+        p = book.positions[a]
+        close = market.close[t, a]
+        if close == close:
+            p.last = close
+            if p.entry_bar == t and p.born_inside:
+                p.high = max(p.high, close)
+                p.low = min(p.low, close)
+        value = p.shares * p.last
+        equity += value
+        gross += abs(value)
+    s.equity = equity
+    s.gross = gross
+
+
+@rare
+def raise_trailing_orders(t, market, params, book, tape):
+    """Water marks of live trailing orders, for the next bar."""
+    s = book.state[0]
+    for j in range(s.waiting):
+        a = book.waiting[j]
+        close = market.close[t, a]
+        if close != close or book.queues[a].trailing + book.queues[a].dirty == 0:
+            continue
+        i = book.queues[a].head
+        while i > 0:
+            d = tape.details[i]
+            i = d.next
+            o = tape.orders[d.order]
+            if o.kind == TRAILING_STOP and not d.triggered:
+                raise_trailing_mark(t, a, o.left > 0.0, d, market, params)
+
+
+@phase
+def raise_trailing_mark(t, a, buys, d, market, params):
+    if d.mark != d.mark:
+        d.mark = market.close[t, a]
+    elif params.mark_close or (d.born_bar == t and d.born_inside):
+        d.mark = min(d.mark, market.close[t, a]) if buys else max(d.mark, market.close[t, a])
+    elif buys:
+        d.mark = min(d.mark, market.low[t, a])
+    else:
+        d.mark = max(d.mark, market.high[t, a])
+
+
+@leaf
+def add_return(s):
+    """Streaming moments of the simple return and the running drawdown."""
+    if s.previous_equity > 0.0:
+        x = s.equity / s.previous_equity - 1.0
+        s.sum1 += x
+        s.sum2 += x * x
+        if x < 0.0:
+            s.down2 += x * x
+    s.previous_equity = s.equity
+    if s.equity > s.peak:
+        s.peak = s.equity
+    elif s.equity < s.peak * (1.0 - s.drawdown):
+        s.drawdown = 1.0 - s.equity / s.peak
+
+
+@leaf
+def add_activity(s):
+    """Turnover and number of positions of the bar."""
+    if s.bar_notional > 0.0:
+        s.notional += s.bar_notional
+        if s.equity > 0.0:
+            turnover = s.bar_notional / s.equity
+            s.sum_turnover += turnover
+            s.max_turnover = max(s.max_turnover, turnover)
+        s.bar_notional = 0.0
+    if s.held > 0:
+        s.exposed_bars += 1
+        s.sum_positions += s.held
+        s.max_positions = max(s.max_positions, s.held)
+
+
+@phase
+def record_equity(t, params, book, tape):
+    """4.8: one row a bar, and the statistics that a sweep keeps instead."""
+    s = book.state[0]
+    s.returns += t > 0 or s.equity != s.previous_equity  # the first bar is a mark unless the account traded on it
+    if s.equity != s.previous_equity:
+        add_return(s)
+    add_activity(s)
+    r = tape.equity[t * params.record]
+    r.equity = s.equity
+    r.cash = s.cash
+    if params.allow_short:
+        tape.gross[t * params.record] = s.gross
+
+
+@phase
+def unlist_closed(book):
+    """Positions gone flat leave the list; the order of the others never depends on which exit came first."""
+    s = book.state[0]
+    n = 0
+    for i in range(s.held):
+        a = book.held[i]
+        p = book.positions[a]
+        if p.shares != 0.0:
+            book.held[n] = a
+            n += 1
+        else:
+            p.listed = 0
+    s.held = n
+    s.unlist = 0

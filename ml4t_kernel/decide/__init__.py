@@ -1,0 +1,1 @@
+"""Decisions of the close become orders."""

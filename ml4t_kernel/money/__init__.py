@@ -1,0 +1,1 @@
+"""Prices, fees, and the only writer of cash, shares, fills and trades."""

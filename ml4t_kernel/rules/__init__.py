@@ -1,0 +1,1 @@
+"""Levels of the rules that a position carries."""
