@@ -41,7 +41,15 @@ from ml4t_kernel.schema import (
 
 __all__ = ["EncodedInputs", "apply_settings", "encode", "params_row"]
 
-SWITCHES = ("stop_loss", "take_profit", "trailing_stop", "break_even", "time_exit", "stop_price", "target_price")
+SWITCHES = (
+    "stop_loss",
+    "take_profit",
+    "trailing_stop",
+    "break_even",
+    "time_exit",
+    "stop_loss_price",
+    "take_profit_price",
+)
 """Fields of RULES of which any finite one is a rule to watch."""
 COUNTS = ("dropped_rows", "superseded_rows", "closes_left_out", "scaled_rows", "lifted_weights")
 

@@ -38,7 +38,7 @@ FLAGS = {
     "limit_through": ("limit_fill", "through"),
     "entry_assumed": ("entry_bar", "assumed"),
     "trail_proved": ("trail_timing", "proved"),
-    "mark_close": ("water_mark", "close"),
+    "water_mark_close": ("water_mark", "close"),
     "basis_signal": ("rule_basis", "signal"),
     "rank_given": ("entry_rank", "rank"),
     "reject_short": ("shortfall", "reject"),

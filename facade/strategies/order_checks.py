@@ -83,8 +83,8 @@ def _check_rules(columns: OrderColumns, intents: np.ndarray, rules: np.ndarray) 
         "take_profit": ("take_profit", np.inf, "x > 0, or inf for none"),
         "break_even": ("break_even", np.inf, "x > 0, or inf for none"),
         "time_exit": ("time_exit", np.inf, "an integer n >= 1, or inf for none"),
-        "stop_loss_price": ("stop_price", np.inf, "x > 0, or inf for none"),
-        "take_profit_price": ("target_price", np.inf, "x > 0, or inf for none"),
+        "stop_loss_price": ("stop_loss_price", np.inf, "x > 0, or inf for none"),
+        "take_profit_price": ("take_profit_price", np.inf, "x > 0, or inf for none"),
     }
     carried = rules[intents["rules"]] if len(rules) > 1 else None
     if carried is None:

@@ -34,8 +34,8 @@ RULE_COLUMNS = {
     "trail_activation": "trail_activation",
     "break_even": "break_even",
     "time_exit": "time_exit",
-    "stop_loss_price": "stop_price",
-    "take_profit_price": "target_price",
+    "stop_loss_price": "stop_loss_price",
+    "take_profit_price": "take_profit_price",
 }
 """Column of the frame -> field of RULES."""
 COLUMNS = (
