@@ -152,6 +152,7 @@ def fill_at_open(t, market, intents, params, book, tape):
         book.work[0].phase = OPEN
         exit_by_rules(t, market, intents, params, book, tape)
         s.fresh = s.orders
+        s.special = 0
     if s.open_only > 0:
         expire_phase(False, t, market, book, tape)
         count_phase_orders(book, tape)

@@ -194,7 +194,7 @@ STATE = _dtype(
     i8="bar status orders fresh details fills trades wins ambiguous booked held waiting asleep next_wake "
     "live dormant special open_only "
     "close_only rejected cut returns exposed_bars frozen target_row signal intent event action stale closed "
-    "unlist timed touched born_inside starved reachable inside exits "
+    "unlist timed touched births_inside starved reachable inside exits "
     "entries opened two_sided capped entry_bars trails conflicts max_positions scaled_batches",
 )
 """A running account (one row): counters, cursors and streaming statistics. refusals: orders refused or cut, by
@@ -203,12 +203,12 @@ Reason."""
 POSITION = np.dtype(
     # what every bar of a held position reads comes first, on one line of cache; 320 bytes, five lines
     [(name, "f8") for name in "shares last mark high low stop goal".split()]
-    + [(name, "u1") for name in "armed even stop_origin born_inside stale_levels gone birth_side touched".split()]
+    + [(name, "u1") for name in "armed even stop_origin born_after_open stale_levels gone born_side touched".split()]
     + [
         (name, "f8")
         for name in (
             "avg budget used_buy used_sell basis opened opened_value realised fees slippage stop_loss take_profit "
-            "trailing_stop trail_activation break_even stop_price target_price birth_price"
+            "trailing_stop trail_activation break_even stop_price target_price born_at"
         ).split()
     ]
     + [
@@ -245,11 +245,11 @@ DETAIL = np.dtype(
     [(name, "f8") for name in ("limit", "stop", "trail", "mark")]
     + [(name, "i4") for name in ("next", "order", "met_bar")]
     + [(name, "u1") for name in ("kind", "triggered", "time_in_force", "reduce_only")]
-    + [(name, "u1") for name in ("buys", "chained", "born_inside", "born_side", "dormant", "pad1", "pad2", "pad3")]
+    + [(name, "u1") for name in ("buys", "chained", "born_after_open", "born_side", "dormant", "pad1", "pad2", "pad3")]
     + [(name, "i4") for name in ("born_bar", "expiry", "group", "parent", "first_child", "next_sibling")]
     + [(name, "i4") for name in ("previous", "rules", "bars", "intent")]
     + [(name, "f8") for name in ("notional", "raw_fee", "fee", "rank", "opened", "quantity", "arrival")]
-    + [(name, "f8") for name in ("stop_price", "target_price", "pad4", "pad5", "pad6")],
+    + [(name, "f8") for name in ("stop_price", "target_price", "born_at", "pad4", "pad5")],
     align=True,
 )
 """Side row of an order that is not a plain market order or that outlives its first bar; row 0 is the plain market
@@ -261,7 +261,7 @@ close of the deciding bar in today's shares. stop_price, target_price: absolute 
 none.
 opened: shares its opening leg has filled, unsigned. next, previous: chain of the asset. buys, reduce_only, kind,
 time_in_force, chained: copies of the order's, so that a search need not read it. parent, first_child, next_sibling:
-rows of this table, 0 none. born_bar, born_inside: birth inside a bar (3.2)."""
+rows of this table, 0 none. born_bar, born_at (price), born_side, born_after_open: its birth (3.2)."""
 
 WORK = _dtype(
     f8="want level limit mark volume sigma half_spread price need available",

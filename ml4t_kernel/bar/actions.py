@@ -4,12 +4,24 @@ from ml4t_kernel.compile.jit import leaf, rare, routine
 from ml4t_kernel.money.ledger import book_fill
 from ml4t_kernel.money.prices import RESIDUE, floor_to_lot
 from ml4t_kernel.orders.groups import release_flat
-from ml4t_kernel.orders.life import cancel_chain, finish_filled, is_open, wake_chain, withdraw_children
+from ml4t_kernel.orders.life import (
+    CANCELLED,
+    R_DIVIDEND,
+    R_LOT,
+    cancel_chain,
+    cut_for,
+    end_order,
+    finish_filled,
+    is_open,
+    wake_chain,
+    withdraw_child,
+    withdraw_children,
+)
 from ml4t_kernel.rules.levels import set_levels
 from ml4t_kernel.schema import ActionKind, Kind, Origin, Reason
 
 SPLIT, DIVIDEND, DELISTING, STALE = (int(kind) for kind in ActionKind)
-R_DELISTED, R_LOT = int(Reason.DELISTED), int(Reason.LOT)
+R_DELISTED = int(Reason.DELISTED)
 O_DELISTING, O_IN_LIEU = int(Origin.DELISTING), int(Origin.CASH_IN_LIEU)
 LIMIT, STOP, STOP_LIMIT, TRAILING = int(Kind.LIMIT), int(Kind.STOP), int(Kind.STOP_LIMIT), int(Kind.TRAILING_STOP)
 BOOKING = 4
@@ -130,7 +142,7 @@ def floor_order(k, t, params, book, tape):
     o = tape.orders[k]
     left = floor_to_lot(o.left, params.lot)
     if abs(left) < abs(o.left):
-        o.reason = R_LOT
+        cut_for(R_LOT, o)
         o.left = left
     if o.detail > 0 and tape.details[o.detail].parent > 0:
         d = tape.details[o.detail]
@@ -198,18 +210,39 @@ def lower_detail(o_left, d, cash):
         d.mark -= cash
 
 
+@leaf
+def out_of_reach(buys, d):
+    """Has a dividend carried a buy limit or a sell stop to where no price is?"""
+    if buys:
+        return (d.kind == LIMIT or d.kind == STOP_LIMIT) and d.limit <= 0.0
+    return (d.kind == STOP or d.kind == STOP_LIMIT) and not d.triggered and d.stop <= 0.0
+
+
 @routine
-def lower_children(o, d, cash, tape):
+def lower_children(o, d, cash, book, tape):
     i = d.first_child
     while i > 0:
         child = tape.details[i]
+        i = child.next_sibling
         if child.dormant:
             lower_detail(-o.requested, child, cash)
-        i = child.next_sibling
+            if out_of_reach(o.requested < 0.0, child):
+                withdraw_child(child, book.state[0], book)
 
 
 @routine
-def lower_pending(a, cash, book, tape):
+def lower_order(k, d, cash, t, book, tape):
+    """Levels of an order and of its children not yet born."""
+    o = tape.orders[k]
+    lower_detail(o.left, d, cash)
+    lower_children(o, d, cash, book, tape)
+    if out_of_reach(o.left > 0.0, d):
+        withdraw_children(d, book, tape)
+        end_order(k, CANCELLED, R_DIVIDEND, t, book, tape)
+
+
+@routine
+def lower_pending(a, cash, t, book, tape):
     s = book.state[0]
     i = book.queues[a].head
     book.queues[a].dirty = 1
@@ -218,14 +251,11 @@ def lower_pending(a, cash, book, tape):
     while i > 0:
         d = tape.details[i]
         i = d.next
-        o = tape.orders[d.order]
-        lower_detail(o.left, d, cash)
-        lower_children(o, d, cash, tape)
+        lower_order(d.order, d, cash, t, book, tape)
     for k in range(s.fresh, s.orders):
         o = tape.orders[k]
         if o.asset == a and is_open(o) and o.chained == 0 and o.detail > 0:
-            lower_detail(o.left, tape.details[o.detail], cash)
-            lower_children(o, tape.details[o.detail], cash, tape)
+            lower_order(k, tape.details[o.detail], cash, t, book, tape)
 
 
 @routine
@@ -247,7 +277,7 @@ def apply_dividend(t, row, params, book, tape):
         if params.has_rules:
             set_levels(p)
     met = p.shares != 0.0 or has_orders(a, book, tape)
-    lower_pending(a, row.value, book, tape)
+    lower_pending(a, row.value, t, book, tape)
     if met:
         write_booked(tape.booked[s.booked], row, p, cash)
         s.booked += 1

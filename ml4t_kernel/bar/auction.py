@@ -22,18 +22,16 @@ from ml4t_kernel.compile.sorting import sort_rows, sort_rows_by_key
 from ml4t_kernel.money.ledger import cash_needed, refresh_budget, within_budget
 from ml4t_kernel.money.prices import EPS, RESIDUE, floor_to_lot, meets_limit, reaches, slice_price
 from ml4t_kernel.orders.life import (
-    EXPIRED,
     LIVE,
-    R_EXPIRED,
     act_level,
     acts_as_limit,
     acts_as_market,
     chain,
-    end_order,
+    expire_order,
+    hold_back,
     is_open,
     remake_band,
     start_clock,
-    withdraw_children,
 )
 from ml4t_kernel.schema import AT_CLOSE, AT_OPEN, IOC, LIMIT, MARKET, STOP_LIMIT
 
@@ -207,6 +205,8 @@ def batch_quantity(t, k, at, market, params, book, tape):
         volume = market.budget_volume[t, o.asset] if params.max_participation < inf else 0.0
         refresh_budget(w, volume, p, params)
         quantity = within_budget(quantity, p, params)
+        if quantity < abs(o.left):
+            hold_back(o, book.state[0])
     return quantity
 
 
@@ -233,10 +233,10 @@ def serve_batch(t, at, market, intents, params, book, tape):
     check."""
     s = book.state[0]
     w = book.work[0]
-    needed = weigh_batch(t, at, market, params, book, tape)
     available = max(0.0, s.cash - 2.0 * s.short_value)
-    if params.lot <= 0.0 and available < RESIDUE * s.equity:
+    if available <= 0.0 or (params.lot <= 0.0 and available < RESIDUE * s.equity):
         return
+    needed = weigh_batch(t, at, market, params, book, tape)
     scale = 1.0
     if needed > available * (1.0 + EPS):
         scale = available / needed
@@ -309,9 +309,7 @@ def keep_unfilled(t, at, market, book, tape):
             continue
         priced = market.close[t, o.asset] == market.close[t, o.asset]
         if o.time_in_force == IOC or (o.time_in_force == AT_OPEN and priced and at == OPEN):
-            if o.detail > 0:
-                withdraw_children(tape.details[o.detail], book, tape)
-            end_order(k, EXPIRED, R_EXPIRED, t, book, tape)
+            expire_order(k, t, book, tape)
         else:
             chain(k, book, tape)
             if at == DECISION:
@@ -321,6 +319,7 @@ def keep_unfilled(t, at, market, book, tape):
             note_working(k, book, tape)
     if at == OPEN:
         s.fresh = s.orders
+        s.special = 0
 
 
 @routine

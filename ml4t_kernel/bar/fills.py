@@ -14,12 +14,21 @@ from ml4t_kernel.money.ledger import (
 )
 from ml4t_kernel.money.prices import reaches, slice_price, worst_price
 from ml4t_kernel.orders.groups import cancel_group, release_flat, scale_group, serve_children
-from ml4t_kernel.orders.life import R_CASH, acts_as_limit, detail_of, finish_filled, is_open, refuse_rest
+from ml4t_kernel.orders.life import (
+    R_CASH,
+    R_NO_SHORT,
+    acts_as_limit,
+    cut_for,
+    detail_of,
+    finish_filled,
+    hold_back,
+    is_open,
+    refuse_rest,
+)
 from ml4t_kernel.rules.levels import BREAK_EVEN, STOP_LOSS, TRAILING, adopt_rules, goal_hit, set_levels, stop_hit
-from ml4t_kernel.schema import STOP_LIMIT, Phase, Reason
+from ml4t_kernel.schema import STOP_LIMIT, Phase
 
 INSIDE = int(Phase.INSIDE)
-R_NO_SHORT = int(Reason.NO_SHORT)
 
 
 @phase
@@ -62,10 +71,10 @@ def found_position(t, a, k, market, intents, params, book, tape):
         s.held += 1
     w = book.work[0]
     w.opened = 1
-    p.born_inside = w.phase != 0
-    p.birth_price = w.level
-    p.birth_side = w.born_side
-    s.born_inside += w.phase == INSIDE
+    p.born_after_open = w.phase != 0
+    p.born_at = w.level
+    p.born_side = w.born_side
+    s.births_inside += w.phase == INSIDE
     p.stop_order = -1
     p.target_order = -1
     s.opened += 1
@@ -120,6 +129,8 @@ def execute(t, k, want, market, intents, params, book, tape):
     quantity = abs(want)
     if params.needs_volume:
         quantity = budgeted(t, o.asset, quantity, market, params, book)
+        if quantity < abs(want):
+            hold_back(o, s)
         if not (quantity > 0.0):
             return 0.0
     w.price = slice_price(quantity, w, p, params)
@@ -163,7 +174,7 @@ def settle_ties(t, k, quantity, left_before, market, params, book, tape):
         scale_group(k, min(1.0, quantity / abs(left_before)), params.lot, t, book, tape)
     if w.entry and d.first_child > 0:
         d.opened += quantity
-        serve_children(k, tape.fills[(s.fills - 1) * params.record].price, w.phase != 0, t, market, params, book, tape)
+        serve_children(k, tape.fills[(s.fills - 1) * params.record].price, t, market, params, book, tape)
 
 
 @routine
@@ -207,7 +218,7 @@ def cut_to_position(k, params, book, tape):
     if abs(o.left) > abs(p.shares) * (1.0 + 1e-9):
         if o.reduce_only or (o.left < 0.0 and not params.allow_short):
             o.left = -p.shares
-            o.reason = R_NO_SHORT
+            cut_for(R_NO_SHORT, o)
 
 
 @phase

@@ -174,7 +174,7 @@ def walk_asset(t, a, market, intents, params, book, tape):
     """One asset through one bar."""
     s = book.state[0]
     w = book.work[0]
-    born = s.born_inside
+    born = s.births_inside
     w.phase = INSIDE
     w.mark = market.open[t, a]
     s.reachable = 0
@@ -190,7 +190,7 @@ def walk_asset(t, a, market, intents, params, book, tape):
                 return  # nothing is left that could act
             found = next_on(t, a, side, market, params, book, tape)
         side = -side
-    if s.born_inside != born:
+    if s.births_inside != born:
         meet_awaited(t, a, market, intents, params, book, tape)
     if book.queues[a].trailing > 0:
         prove_trailing_orders(t, a, market, intents, params, book, tape)

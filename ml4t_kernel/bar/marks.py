@@ -37,7 +37,7 @@ def value_positions(t, market, params, book):
         close = market.close[t, a]
         if close == close:
             p.last = close
-            if p.born_inside and p.entry_bar == t:
+            if p.born_after_open and p.entry_bar == t:
                 moved = raise_extremes(close, close, close, p, params.mark_close)
             else:
                 moved = raise_extremes(market.high[t, a], market.low[t, a], close, p, params.mark_close)
@@ -62,7 +62,7 @@ def revalue(t, market, book):
         close = market.close[t, a]
         if close == close:
             p.last = close
-            if p.entry_bar == t and p.born_inside:
+            if p.entry_bar == t and p.born_after_open:
                 p.high = max(p.high, close)
                 p.low = min(p.low, close)
         value = p.shares * p.last
@@ -94,7 +94,7 @@ def raise_trailing_orders(t, market, params, book, tape):
 def raise_trailing_mark(t, a, buys, d, market, params):
     if d.mark != d.mark:
         d.mark = market.close[t, a]
-    elif params.mark_close or (d.born_bar == t and d.born_inside):
+    elif params.mark_close or (d.born_bar == t and d.born_after_open):
         d.mark = min(d.mark, market.close[t, a]) if buys else max(d.mark, market.close[t, a])
     elif buys:
         d.mark = min(d.mark, market.low[t, a])

@@ -42,10 +42,10 @@ def meet_order(t, k, side, market, intents, params, book, tape):
     if not draft_met_order(t, k, level, market.close[t, a], book, tape):
         return
     born_at = w.level
-    born = book.state[0].born_inside
+    born = book.state[0].births_inside
     start_turn(book.state[0], w)
     fill_at_turn(t, k, market, intents, params, book, tape)
-    if book.state[0].born_inside != born:
+    if book.state[0].births_inside != born:
         serve_passed_levels(t, a, born_at, market, intents, params, book, tape)
 
 
@@ -82,7 +82,7 @@ def awaited_rule(t, a, assumed, market, params, book, tape):
         if not proven:
             note_ambiguous(t, a, ENTRY_BAR, book, tape)
         if awaited(assumed, True, proven):
-            found, best = RULE_STOP, abs(p.stop - p.birth_price)
+            found, best = RULE_STOP, abs(p.stop - p.born_at)
     favourable = high if adverse < 0.0 else low
     if (
         p.goal_met_bar != t
@@ -92,8 +92,8 @@ def awaited_rule(t, a, assumed, market, params, book, tape):
         proven = reaches(-adverse, close, p.goal)
         if not proven:
             note_ambiguous(t, a, ENTRY_BAR, book, tape)
-        if awaited(assumed, False, proven) and abs(p.goal - p.birth_price) < best:
-            found, best = RULE_GOAL, abs(p.goal - p.birth_price)
+        if awaited(assumed, False, proven) and abs(p.goal - p.born_at) < best:
+            found, best = RULE_GOAL, abs(p.goal - p.born_at)
     return found, best
 
 
@@ -107,7 +107,7 @@ def nearest_awaited(t, a, assumed, market, params, book, tape):
     while i > 0:
         d = tape.details[i]
         i = d.next
-        if not d.reduce_only or not is_exit(d, p) or not (born_on(t, p) or (d.born_bar == t and d.born_inside)):
+        if not d.reduce_only or not is_exit(d, p) or not (born_on(t, p) or (d.born_bar == t and d.born_after_open)):
             continue
         if not may_act_inside(t, d) or not in_range(high, low, d, params):
             continue
@@ -115,7 +115,7 @@ def nearest_awaited(t, a, assumed, market, params, book, tape):
         proven = reaches(1.0 if acts_upward(d) else -1.0, close, level)
         if not proven:
             note_ambiguous(t, a, ENTRY_BAR, book, tape)
-        distance = abs(level - (d.arrival if d.born_bar == t and d.born_inside else p.birth_price))
+        distance = abs(level - (d.born_at if d.born_bar == t and d.born_after_open else p.born_at))
         if awaited(assumed, not acts_as_limit(d), proven):
             if distance < least or (distance == least and (best < 0 or d.order < best)):
                 best, least = d.order, distance
@@ -142,7 +142,7 @@ def prove_trailing_rule(t, a, market, intents, params, book, tape):
     p = book.positions[a]
     if not params.has_rules or p.shares == 0.0 or not stop_is_idle(p, tape):
         return
-    if p.entry_bar == t and p.born_inside:
+    if p.entry_bar == t and p.born_after_open:
         return
     if trail_proven(market.high[t, a], market.low[t, a], market.close[t, a], p, params):
         if params.trail_proved:
@@ -163,7 +163,7 @@ def prove_trailing_orders(t, a, market, intents, params, book, tape):
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if d.kind != TRAILING_STOP or not may_act_inside(t, d) or (d.born_bar == t and d.born_inside):
+        if d.kind != TRAILING_STOP or not may_act_inside(t, d) or (d.born_bar == t and d.born_after_open):
             continue
         if d.reduce_only and not is_exit(d, p):
             continue
@@ -172,14 +172,14 @@ def prove_trailing_orders(t, a, market, intents, params, book, tape):
         else:
             proven = reaches(-1.0, close, max(d.mark, close if params.mark_close else market.high[t, a]) - d.trail)
         if proven and params.trail_proved:
-            born = s.born_inside
+            born = s.births_inside
             d.met_bar = t
             w.born_side = 0
             start_turn(s, w)
             pull_trigger(t, d.order, book, tape)
             at_price(close, limit_of(o, d), 0, 1, w)
             fill_at_turn(t, d.order, market, intents, params, book, tape)
-            if s.born_inside != born:
+            if s.births_inside != born:
                 serve_passed_levels(t, a, close, market, intents, params, book, tape)
         elif proven:
             note_ambiguous(t, a, TRAIL, book, tape)

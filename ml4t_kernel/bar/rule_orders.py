@@ -182,7 +182,9 @@ def came_alive(t, o, d, p, w):
         if o.time_in_force >= IOC:
             return False
         return d.order >= w.born_from or (w.opened and o.reduce_only and o.left * p.shares < 0.0)
-    return d.born_bar == t and d.order >= w.born_from and (o.time_in_force != AT_CLOSE or w.phase == CLOSE)
+    if o.time_in_force == AT_CLOSE or (o.time_in_force >= IOC and w.phase != OPEN):
+        return False  # 1.7: these have one phase of their own, which the moment of birth is not
+    return d.born_bar == t and d.order >= w.born_from
 
 
 @routine

@@ -12,6 +12,8 @@ from ml4t_kernel.money.fees import clamp, raw_slice, slice_fee
 from ml4t_kernel.money.prices import EPS, RESIDUE, floor_to_lot, slice_price
 from ml4t_kernel.schema import EXIT_LEG, PASSIVE
 
+COUNTABLE = 2.0**52  # lots above which floats are whole numbers anyway, and integers could overflow
+
 # Volume budget (6.1) -------------------------------------------------------------------------------------------------
 
 
@@ -65,7 +67,7 @@ def search_affordable(quantity, w, o, d, p, params):
     """Largest affordable part of `quantity` when costs are not linear in it: bisection on whole lots, or 60
     halvings."""
     lot = params.lot
-    if lot > 0.0:
+    if 0.0 < lot and quantity < COUNTABLE * lot:
         low, high = 0, int(quantity / lot + 1e-9)
         while low < high:
             middle = (low + high + 1) // 2
@@ -82,7 +84,7 @@ def search_affordable(quantity, w, o, d, p, params):
             below = part
         else:
             above = part
-    return below
+    return floor_to_lot(below, lot)
 
 
 @leaf

@@ -1,7 +1,9 @@
 """Scalars of price and quantity: trigger tests, rounding, impact and the price of a slice (clauses 3.1, 6.3, 7.1,
 7.2)."""
 
-from math import floor, inf
+from math import inf
+
+from numpy import floor
 
 from ml4t_kernel.compile.jit import leaf, routine
 
@@ -44,6 +46,7 @@ def meets_limit(side, price, limit, through):
 @leaf
 def floor_to_lot(quantity, lot):
     """Quantity cut toward zero to whole lots, after adding 1e-9 lots; lot 0: unchanged (6.3)."""
+    # floor of NumPy, not of math: the latter is an integer in Numba, and 2^63 lots or more would turn to the other side
     if lot <= 0.0:
         return quantity
     lots = floor(abs(quantity) / lot + 1e-9) * lot

@@ -6,6 +6,7 @@ from ml4t_kernel.orders.life import (
     CANCELLED,
     LIVE,
     chain,
+    cut_for,
     end_order,
     is_open,
     start_clock,
@@ -15,7 +16,7 @@ from ml4t_kernel.orders.life import (
 from ml4t_kernel.schema import AT_CLOSE, AT_OPEN, IOC, Origin, Phase, Reason
 
 CHILD, TIME_EXIT, STOP_LOSS = int(Origin.CHILD), int(Origin.TIME_EXIT), int(Origin.STOP_LOSS)
-DECISION_CLOSE = int(Phase.DECISION_CLOSE)
+OPEN, INSIDE, DECISION_CLOSE = int(Phase.OPEN), int(Phase.INSIDE), int(Phase.DECISION_CLOSE)
 R_GROUP, R_FLAT = int(Reason.GROUP), int(Reason.FLAT)
 EVERYTHING = 2.0  # a share that leaves siblings nothing, not even what the position holds
 
@@ -43,7 +44,7 @@ def scale_order(k, share, lot, t, book, tape):
     if left <= 1e-9 * abs(o.requested):
         end_order(k, CANCELLED, R_GROUP, t, book, tape)
     elif left < abs(o.left):
-        o.reason = R_GROUP
+        cut_for(R_GROUP, o)
         o.left = left if o.left > 0.0 else -left
 
 
@@ -76,9 +77,10 @@ def cancel_group(k, t, book, tape):
 
 
 @routine
-def bear_child(i, quantity, price, inside, t, market, book, tape):
+def bear_child(i, quantity, price, t, market, book, tape):
     """The parent's first opening fill makes the child a live order; what is born after the close counts from t + 1."""
     s = book.state[0]
+    w = book.work[0]
     d = tape.details[i]
     parent = tape.orders[tape.details[d.parent].order]
     k = s.orders
@@ -96,15 +98,18 @@ def bear_child(i, quantity, price, inside, t, market, book, tape):
     d.order = k
     d.reduce_only = 1
     d.mark = price
-    d.arrival = book.work[0].level
+    d.arrival = w.level
     d.born_bar = t
-    d.born_inside = inside
-    d.born_side = book.work[0].born_side
-    if inside:
-        s.born_inside += 1
+    d.born_at = w.level
+    d.born_side = w.born_side
+    d.born_after_open = w.phase != OPEN
+    if w.phase == INSIDE:
+        # The walk of the asset has listed what it can reach in book.queue, with room for its children (lack_of_room);
+        # outside of a walk nothing resets that cursor.
+        s.births_inside += 1
         book.queue[s.reachable] = i
         s.reachable += 1
-    start_clock(t + 1 if book.work[0].phase == DECISION_CLOSE else t, d, market)
+    start_clock(t + 1 if w.phase == DECISION_CLOSE else t, d, market)
     if d.intent >= 0:
         book.placed[d.intent] = k
     chain(k, book, tape)
@@ -113,7 +118,7 @@ def bear_child(i, quantity, price, inside, t, market, book, tape):
 
 
 @rare
-def serve_children(k, price, inside, t, market, params, book, tape):
+def serve_children(k, price, t, market, params, book, tape):
     """After an opening fill of parent k: its children are live for what it has opened so far, in whole lots."""
     o = tape.orders[k]
     parent = tape.details[o.detail]
@@ -123,7 +128,7 @@ def serve_children(k, price, inside, t, market, params, book, tape):
         d = tape.details[i]
         covered = floor_to_lot(min(d.quantity, parent.opened), params.lot)
         if d.dormant and covered > 0.0:
-            bear_child(i, side * covered, price, inside, t, market, book, tape)
+            bear_child(i, side * covered, price, t, market, book, tape)
         elif d.order >= 0 and covered > d.opened:
             child = tape.orders[d.order]
             if is_open(child):

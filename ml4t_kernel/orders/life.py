@@ -30,6 +30,9 @@ DECIDED, LIVE, FILLED = int(Status.DECIDED), int(Status.LIVE), int(Status.FILLED
 CANCELLED, REJECTED = int(Status.CANCELLED), int(Status.REJECTED)
 EXPIRED, REPLACED = int(Status.EXPIRED), int(Status.REPLACED)
 R_CASH, R_EXPIRED, R_REPLACED = int(Reason.CASH), int(Reason.EXPIRED), int(Reason.REPLACED)
+R_NO_SHORT, R_COOLDOWN, R_MINIMUM = int(Reason.NO_SHORT), int(Reason.COOLDOWN), int(Reason.MINIMUM)
+R_LOT, R_VOLUME, R_DIVIDEND = int(Reason.LOT), int(Reason.VOLUME), int(Reason.DIVIDEND)
+HELD_BACK = 128  # besides the reason of an order that works: the volume budget has held it back
 STOP_LOSS, TAKE_PROFIT = int(Origin.STOP_LOSS), int(Origin.TAKE_PROFIT)
 
 
@@ -236,7 +239,7 @@ def acts_upward(d):
 def widen_band(o, d, q):
     if d.expiry < q.expiry:
         q.expiry = d.expiry
-    if o.time_in_force == AT_OPEN or o.time_in_force == AT_CLOSE or acts_as_market(d):
+    if o.time_in_force == IOC or o.time_in_force == AT_OPEN or o.time_in_force == AT_CLOSE or acts_as_market(d):
         q.market += 1
         return
     if o.kind == TRAILING_STOP:
@@ -279,14 +282,42 @@ def wakes(high, low, q):
 
 
 @leaf
+def is_cut(reason):
+    """Does a reason say that the account or the market cut the order, rather than that somebody ended it?"""
+    if reason == R_CASH or reason == R_NO_SHORT or reason == R_COOLDOWN or reason == R_MINIMUM or reason == R_LOT:
+        return True
+    return reason == R_VOLUME or reason == R_DIVIDEND
+
+
+@leaf
 def count_end(status, reason, s):
     s.live -= 1
     if status == REJECTED:
         s.rejected += 1
         s.refusals[reason] += 1
-    elif status == CANCELLED and 0 < reason <= 5:
+    elif is_cut(reason):
         s.cut += 1
         s.refusals[reason] += 1
+
+
+@leaf
+def cut_reason(o):
+    """What has cut the order so far."""
+    return o.reason & ~HELD_BACK
+
+
+@leaf
+def cut_for(reason, o):
+    """The order goes on with less, for this reason."""
+    o.reason = reason | (o.reason & HELD_BACK)
+
+
+@leaf
+def hold_back(o, s):
+    """The volume budget leaves a part of the order for later bars (6.1): said of it if it expires with a rest."""
+    if not o.reason & HELD_BACK:
+        o.reason |= HELD_BACK
+        s.capped += 1
 
 
 @phase
@@ -322,7 +353,16 @@ def finish_filled(k, t, book, tape):
     elif whole:
         end_order(k, FILLED, 0, t, book, tape)
     else:
-        refuse_rest(k, o.reason, t, book, tape)
+        refuse_rest(k, cut_reason(o), t, book, tape)
+
+
+@phase
+def expire_order(k, t, book, tape):
+    """The order's time is over, and with it that of children not yet born."""
+    o = tape.orders[k]
+    if o.detail > 0:
+        withdraw_children(tape.details[o.detail], book, tape)
+    end_order(k, EXPIRED, R_VOLUME if o.reason & HELD_BACK else R_EXPIRED, t, book, tape)
 
 
 @leaf
@@ -348,6 +388,14 @@ def cancel_chain(a, reason, t, book, tape):
             end_order(k, CANCELLED, reason, t, book, tape)
 
 
+@routine
+def withdraw_child(child, s, book):
+    child.dormant = 0
+    s.dormant -= 1
+    if child.intent >= 0:
+        book.placed[child.intent] = -2
+
+
 @rare
 def withdraw_children(d, book, tape):
     """Children not yet born never will be."""
@@ -356,10 +404,7 @@ def withdraw_children(d, book, tape):
     while i > 0:
         child = tape.details[i]
         if child.dormant:
-            child.dormant = 0
-            s.dormant -= 1
-            if child.intent >= 0:
-                book.placed[child.intent] = -2
+            withdraw_child(child, s, book)
         i = child.next_sibling
 
 
@@ -397,7 +442,6 @@ def activate(t, market, book, tape):
                 chain(k, book, tape)
                 s.close_only += o.time_in_force == AT_CLOSE
                 s.open_only += o.time_in_force == IOC or o.time_in_force == AT_OPEN
-    s.special = 0
 
 
 @rare
@@ -408,8 +452,7 @@ def expire_chain(a, t, book, tape):
         d = tape.details[i]
         i = d.next
         if d.expiry <= t:
-            withdraw_children(d, book, tape)
-            end_order(d.order, EXPIRED, R_EXPIRED, t, book, tape)
+            expire_order(d.order, t, book, tape)
 
 
 @rare
@@ -426,8 +469,7 @@ def expire_phase(at_close, t, market, book, tape):
             tif = tape.orders[d.order].time_in_force
             over = tif == AT_CLOSE and priced if at_close else tif == IOC or (tif == AT_OPEN and priced)
             if over:
-                withdraw_children(d, book, tape)
-                end_order(d.order, EXPIRED, R_EXPIRED, t, book, tape)
+                expire_order(d.order, t, book, tape)
 
 
 @rare

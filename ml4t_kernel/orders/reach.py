@@ -44,19 +44,19 @@ def further_along(side, level, born_side, born_at):
 @leaf
 def born_on(t, p):
     """Was the position born inside bar t?"""
-    return p.shares != 0.0 and p.born_inside != 0 and p.entry_bar == t
+    return p.shares != 0.0 and p.born_after_open != 0 and p.entry_bar == t
 
 
 @leaf
 def certain(side, level, p):
-    return further_along(side, level, p.birth_side, p.birth_price)
+    return further_along(side, level, p.born_side, p.born_at)
 
 
 @leaf
 def awaits_proof(t, side, d, p):
     """Is the order kept from being met on this side by a birth inside the bar?"""
-    if d.born_bar == t and d.born_inside:
-        return not further_along(side, act_level(d), d.born_side, d.arrival)
+    if d.born_bar == t and d.born_after_open:
+        return not further_along(side, act_level(d), d.born_side, d.born_at)
     if d.reduce_only and born_on(t, p) and is_exit(d, p):
         return not certain(side, act_level(d), p)
     return False

@@ -37,10 +37,23 @@ def adopt_rules(p, d, rule, params):
 @leaf
 def arm(side, p):
     """Activation of the trail and of break-even by the mark in force; both stay until flat."""
+    if not (p.basis > 0.0):
+        return  # a fraction of it names no price
     if not p.armed and p.trailing_stop < inf and reaches(side, p.mark, p.basis * (1.0 + side * p.trail_activation)):
         p.armed = 1
     if not p.even and p.break_even < inf and reaches(side, p.mark, p.basis * (1.0 + side * p.break_even)):
         p.even = 1
+
+
+@leaf
+def fraction_level(side, base, fraction):
+    """The price `fraction` from `base` on `side` (1 above, -1 below) of it.
+
+    No price (infinitely far) when the fraction is off, or when dividends have carried the base to zero or below (5.1).
+    """
+    if fraction < inf and base > 0.0:
+        return base * (1.0 + side * fraction)
+    return side * inf
 
 
 @leaf
@@ -50,31 +63,29 @@ def set_levels(p):
     arm(side, p)
     stop = p.stop_price
     if stop != stop:
-        stop = p.basis * (1.0 - side * p.stop_loss)
+        stop = fraction_level(-side, p.basis, p.stop_loss)
     p.stop_origin = STOP_LOSS
     if p.even and side * (p.avg - stop) > 0.0:
         stop = p.avg
         p.stop_origin = BREAK_EVEN
     if p.armed:
-        trail = p.mark * (1.0 - side * p.trailing_stop)
+        trail = fraction_level(-side, p.mark, p.trailing_stop)
         if side * (trail - stop) > 0.0:
             stop = trail
             p.stop_origin = TRAILING
     p.stop = stop
     p.goal = p.target_price
     if p.goal != p.goal:
-        p.goal = p.basis * (1.0 + side * p.take_profit)
+        p.goal = fraction_level(side, p.basis, p.take_profit)
     p.stale_levels = 0
 
 
 @leaf
 def own_trail(high, low, p):
-    """Trailing level from this bar's own extreme; NaN when no trail is armed (3.1)."""
-    if not p.armed:
-        return p.mark * 0.0 / 0.0
+    """Trailing level from this bar's own extreme of an armed trail (3.1)."""
     if p.shares > 0.0:
-        return max(p.mark, high) * (1.0 - p.trailing_stop)
-    return min(p.mark, low) * (1.0 + p.trailing_stop)
+        return fraction_level(-1.0, max(p.mark, high), p.trailing_stop)
+    return fraction_level(1.0, min(p.mark, low), p.trailing_stop)
 
 
 @leaf
