@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from facade.encode.inputs import EncodedInputs
 from facade.encode.narrow import widen
-from facade.results.decode import Run
+from facade.results.run import Run
 from ml4t_kernel import book as kernel
 from ml4t_kernel.schema import Book, Tape
 

@@ -13,7 +13,9 @@ from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.encode.inputs import encode
 from facade.errors import BacktestWarning, ConfigError, StrategyError
-from facade.strategies.orders import Orders, Signals, TargetShares, TargetWeights
+from facade.strategies.orders import Orders
+from facade.strategies.signals import Signals
+from facade.strategies.targets import TargetShares, TargetWeights
 from ml4t_kernel.schema import (
     ENTER_LONG,
     ENTER_SHORT,

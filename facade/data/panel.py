@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from facade.data.actions import Actions, adjust, guard_against_adjusted, infer_delistings, read_actions
-from facade.data.clock import Clock, make_clock, session_values, to_timestamps
+from facade.data.actions import (
+    Actions,
+    action_rows,
+    adjust,
+    declared,
+    guard_against_adjusted,
+    infer_delistings,
+    read_actions,
+)
+from facade.data.clock import Clock, bar_dates, make_clock, session_values, to_timestamps
 from facade.data.load import load
 from facade.data.pivot import pivot, refuse_too_large
-from facade.data.selection import locate, select
+from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
 
@@ -311,6 +319,48 @@ def _resolve_actions(
     guard_against_adjusted(found.rows, open_, close, clock, symbols)
     inferred: tuple[str, ...] = ()
     if delisting == "infer":
+        found, inferred = infer_delistings(found, clock, symbols, close)
+    found.rows.flags.writeable = False
+    return found, inferred
+
+
+def select(panel: Panel, selection: Selection) -> Panel:
+    """The panel of a selection; what lies outside it leaves no trace, neither in actions nor in inferred delistings."""
+    clock = clock_of(panel, selection)
+    symbols = panel.symbols if selection.assets is None else tuple(panel.symbols[a] for a in selection.assets)
+    arrays: dict[str, Any] = {name: selection.cut(getattr(panel, name)) for name in FIELDS}
+    extras = {name: selection.cut(array) for name, array in panel.extras.items()}
+    for array in (*arrays.values(), *extras.values(), clock.sessions):
+        array.flags.writeable = False
+    found, inferred = _actions_of(panel, clock, symbols, arrays["close"])
+    before, after = (panel.actions_before, panel.actions_after) if selection.assets is None else (0, 0)
+    return replace(
+        panel,
+        **arrays,
+        **clock._asdict(),
+        symbols=symbols,
+        extras=extras,
+        has_volume=has_volume(panel, selection),
+        actions=found.frame,
+        action_rows=found.rows,
+        actions_before=before + found.before,
+        actions_after=after + found.after,
+        inferred_delistings=inferred,
+    )
+
+
+def _actions_of(
+    panel: Panel, clock: Clock, symbols: tuple[str, ...], close: np.ndarray
+) -> tuple[Actions, tuple[str, ...]]:
+    """Declared actions of the symbols between the first session and the last; delistings are inferred anew."""
+    frame = declared(panel.actions, panel.inferred_delistings, symbols if symbols != panel.symbols else None)
+    dates = bar_dates(clock.sessions, clock.session_dates)
+    ex_dates = frame["ex_date"].to_physical().cast(pl.Int64).to_numpy()
+    early, late = ex_dates < dates[0], ex_dates > dates[-1]
+    frame = frame.filter(pl.Series(~(early | late)))
+    found = Actions(frame, action_rows(frame, clock, symbols), int(early.sum()), int(late.sum()))
+    inferred: tuple[str, ...] = ()
+    if panel.delisting == "infer":
         found, inferred = infer_delistings(found, clock, symbols, close)
     found.rows.flags.writeable = False
     return found, inferred

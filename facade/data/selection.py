@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from facade.data.actions import Actions, action_rows, infer_delistings
-from facade.data.clock import TRADING_DAYS, Clock, bar_dates, periods_per_year
+from facade.data.clock import TRADING_DAYS, Clock, periods_per_year
 from facade.data.load import time_filters
+from facade.data.memory import remember
 from facade.errors import DataError, listing
-from facade.strategies.frames import did_you_mean, remember
+from facade.wording import did_you_mean
 
 if TYPE_CHECKING:
     from facade.data.panel import Panel
 
-FIELDS = ("open", "high", "low", "close", "volume")
 BLOCK = 64  # bars looked at together, where the first few nearly always tell
 
 
@@ -126,54 +124,3 @@ def clock_of(panel: Panel, selection: Selection) -> Clock:
     sessions = sessions.reshape(-1).astype(np.int32)
     integers = timestamps.dtype.is_integer()
     return Clock(timestamps, sessions, dates, TRADING_DAYS if integers else periods_per_year(sessions, dates))
-
-
-def select(panel: Panel, selection: Selection) -> Panel:
-    """The panel of a selection; what lies outside it leaves no trace, neither in actions nor in inferred delistings."""
-    clock = clock_of(panel, selection)
-    symbols = panel.symbols if selection.assets is None else tuple(panel.symbols[a] for a in selection.assets)
-    arrays: dict[str, Any] = {name: selection.cut(getattr(panel, name)) for name in FIELDS}
-    extras = {name: selection.cut(array) for name, array in panel.extras.items()}
-    for array in (*arrays.values(), *extras.values(), clock.sessions):
-        array.flags.writeable = False
-    found, inferred = _actions_of(panel, clock, symbols, arrays["close"])
-    before, after = (panel.actions_before, panel.actions_after) if selection.assets is None else (0, 0)
-    return replace(
-        panel,
-        **arrays,
-        **clock._asdict(),
-        symbols=symbols,
-        extras=extras,
-        has_volume=has_volume(panel, selection),
-        actions=found.frame,
-        action_rows=found.rows,
-        actions_before=before + found.before,
-        actions_after=after + found.after,
-        inferred_delistings=inferred,
-    )
-
-
-def _actions_of(
-    panel: Panel, clock: Clock, symbols: tuple[str, ...], close: np.ndarray
-) -> tuple[Actions, tuple[str, ...]]:
-    """Declared actions of the symbols between the first session and the last; delistings are inferred anew."""
-    frame = _declared(panel.actions, panel.inferred_delistings, symbols if symbols != panel.symbols else None)
-    dates = bar_dates(clock.sessions, clock.session_dates)
-    ex_dates = frame["ex_date"].to_physical().cast(pl.Int64).to_numpy()
-    early, late = ex_dates < dates[0], ex_dates > dates[-1]
-    frame = frame.filter(pl.Series(~(early | late)))
-    found = Actions(frame, action_rows(frame, clock, symbols), int(early.sum()), int(late.sum()))
-    inferred: tuple[str, ...] = ()
-    if panel.delisting == "infer":
-        found, inferred = infer_delistings(found, clock, symbols, close)
-    found.rows.flags.writeable = False
-    return found, inferred
-
-
-def _declared(frame: pl.DataFrame, inferred: Iterable[str], symbols: tuple[str, ...] | None) -> pl.DataFrame:
-    """Actions of the symbols (None: all) without the delistings that were inferred."""
-    if symbols is not None:
-        frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
-    if inferred:
-        frame = frame.filter((pl.col("kind") != "delisting") | ~pl.col("symbol").is_in(list(inferred)))
-    return frame

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from facade.config.model import Config
+from facade.data.memory import frozen, remember
 from facade.encode.params import asset_values
 from facade.errors import ConfigError
-from facade.strategies.frames import did_you_mean, frozen, remember
+from facade.wording import did_you_mean
 from ml4t_kernel import market as derived
 from ml4t_kernel.schema import ACTION, Market
 

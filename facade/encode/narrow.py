@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from facade.strategies.frames import frozen, remember
+from facade.data.memory import frozen, remember
+from facade.strategies.targets import WIDE
 from ml4t_kernel.schema import ACTION, INTENT, POSITION, SIGNAL, Book, Intents, Market, Tape
-
-WIDE = 64
-"""Panels up to this many assets are left alone."""
 
 
 def traded_assets(intents: Intents, assets: int) -> np.ndarray | None:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facade.config.model import RULE_FIELDS, Config
+from facade.data.memory import remember
 from facade.errors import ConfigError
-from facade.strategies.frames import did_you_mean, further, remember
+from facade.wording import did_you_mean, further
 from ml4t_kernel.schema import MAX_TIERS, PARAMS, RULES, SizeType, Tie
 
 AUTO_PARTICIPATION = 0.10

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from facade.results.text import percent
+from facade.wording import percent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -1,138 +1,21 @@
 """What a run gives back: frames decoded on first access, metrics, a summary, a figure, files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
-from math import isfinite
+from functools import cached_property
 from os import PathLike
-from platform import python_version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from facade.results import decode
-from facade.results.decode import Run
-from facade.results.metrics import metrics_of
-from facade.results.positions import decode_positions
-from facade.results.refusals import count_refusals, decode_rejections
+from facade.results.facts import FRAMES, Facts, Source
+from facade.results.run import Run
+from facade.results.run_source import RunSource
 
 if TYPE_CHECKING:
     import pandas
     from plotly.graph_objects import Figure
 
     from facade.config.model import Config
-
-FRAMES = ("orders", "fills", "trades", "equity", "positions", "rejections", "actions", "ambiguous_bars")
-"""Names of the frames of a result."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a run besides its frames and metrics; plain data that goes to disk as it is.
-
-    bars, panel_bars: bars done and bars of the panel; they differ when the run was interrupted. first, last: timestamps
-    of the first and the last bar done, as text. counts: what the strategy's encoding counted (rows dropped, closes of
-    symbols left out, ...). rejection_reasons: orders refused or cut by reason, most frequent first.
-    """
-
-    bars: int
-    panel_bars: int
-    symbols: int
-    first: str
-    last: str
-    policies: Mapping[str, Any]
-    notices: tuple[str, ...]
-    counts: Mapping[str, int]
-    rejection_reasons: Mapping[str, int]
-    versions: Mapping[str, str]
-
-
-class Source(Protocol):
-    """Where a result comes from: a run, or files."""
-
-    config: "Config"
-
-    def frame(self, name: str) -> pl.DataFrame:
-        """The frame of that name, decoded or read."""
-
-    def metrics(self) -> dict[str, float | int]:
-        """The metrics of `facade.results.metrics`."""
-
-    def facts(self) -> Facts:
-        """Everything else."""
-
-    def data_digest(self) -> str:
-        """Digest of the panel that was traded."""
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a result."""
-    known = {"python": python_version()}
-    for name in ("ml4t-kernel", "numba", "numpy", "polars"):
-        try:
-            known[name] = version(name)
-        except PackageNotFoundError:
-            known[name] = "unknown"
-    return known
-
-
-def _policies(run: Run) -> dict[str, Any]:
-    """The policies of the configuration, with what "auto" came to."""
-    policies = dict(run.config.policies())
-    if policies.get("max_participation") == "auto":
-        cap = float(run.inputs.params["max_participation"][0])
-        policies["max_participation"] = f"auto ({cap:g})" if isfinite(cap) else "auto (None)"
-    return policies
-
-
-class RunSource:
-    """A result straight from a run."""
-
-    def __init__(self, run: Run) -> None:
-        self.config = run.config
-        self._run = run
-        self._orders: pl.DataFrame | None = None
-
-    def frame(self, name: str) -> pl.DataFrame:
-        """Decode the frame; the orders are kept, because the rejections are rows of them."""
-        if name == "rejections":
-            return decode_rejections(self._run, self.frame("orders"))
-        if name == "positions":
-            return decode_positions(self._run)
-        if name == "orders":
-            if self._orders is None:
-                self._orders = decode.decode_orders(self._run)
-            return self._orders
-        decoded: pl.DataFrame = getattr(decode, f"decode_{name}")(self._run)
-        return decoded
-
-    def metrics(self) -> dict[str, float | int]:
-        """From the streaming statistics of the account."""
-        run = self._run
-        return metrics_of(run.book.state[:1], float(run.config.initial_cash), run.periods_per_year)
-
-    def facts(self) -> Facts:
-        """Names, counts and policies of the run."""
-        run = self._run
-        times = run.panel.timestamps
-        return Facts(
-            bars=int(run.bars),
-            panel_bars=len(times),
-            symbols=len(run.panel.symbols),
-            first=str(times[0]) if run.bars else "",
-            last=str(times[run.bars - 1]) if run.bars else "",
-            policies=_policies(run),
-            notices=tuple(run.notices),
-            counts={name: int(count) for name, count in run.inputs.counts.items()},
-            rejection_reasons=count_refusals(run),
-            versions=versions(),
-        )
-
-    def data_digest(self) -> str:
-        """Of the panel."""
-        return str(self._run.panel.digest)
 
 
 class Result:

@@ -1,86 +1,57 @@
 """A result in words: the text table, its HTML form, one line."""
 
-import math
 from collections.abc import Callable, Mapping
 from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from facade.results.refusals import describe_refusals
+from facade.wording import money, percent, plural, ratio, whole
 
 if TYPE_CHECKING:
     from facade.results.result import Result
 
 WIDTH = 78
-ABSENT = "n/a"
-HUGE = 1e12  # from here on in powers of ten
-
-
-def _number(value: float, form: str) -> str:
-    if math.isnan(value):
-        return ABSENT
-    return f"{value:.3e}" if math.isfinite(value) and abs(value) >= HUGE else format(value, form)
-
-
-def _money(value: float) -> str:
-    return _number(value, ",.2f")
-
-
-def percent(value: float) -> str:
-    """0.1234 as 12.34%."""
-    return _number(value, ",.2%")
-
-
-def _ratio(value: float) -> str:
-    return _number(value, ",.2f")
-
-
-def _count(value: float) -> str:
-    return f"{int(value):,}"
-
-
-def _plural(count: float, word: str) -> str:
-    return f"{int(count):,} {word}{'' if count == 1 else 's'}"
 
 
 SECTIONS: dict[str, list[tuple[str, str, Callable[[float], str]]]] = {
     "Account": [
-        ("initial cash", "initial_cash", _money),
-        ("final value", "final_value", _money),
+        ("initial cash", "initial_cash", money),
+        ("final value", "final_value", money),
         ("total return", "total_return", percent),
         ("return a year (CAGR)", "cagr", percent),
-        ("realised profit", "realised_pnl", _money),
-        ("unrealised profit", "unrealised_pnl", _money),
-        ("dividends", "total_dividends", _money),
-        ("bars a year", "periods_per_year", _ratio),
+        ("realised profit", "realised_pnl", money),
+        ("unrealised profit", "unrealised_pnl", money),
+        ("dividends", "total_dividends", money),
+        ("bars a year", "periods_per_year", ratio),
     ],
     "Risk": [
         ("volatility a year", "volatility", percent),
         ("maximum drawdown", "max_drawdown", percent),
-        ("Sharpe ratio", "sharpe", _ratio),
-        ("Sortino ratio", "sortino", _ratio),
-        ("Calmar ratio", "calmar", _ratio),
+        ("Sharpe ratio", "sharpe", ratio),
+        ("Sortino ratio", "sortino", ratio),
+        ("Calmar ratio", "calmar", ratio),
         ("time in the market", "time_in_market", percent),
     ],
     "Trades (closed, after fees)": [
-        ("round trips", "num_trades", _count),
+        ("round trips", "num_trades", whole),
         ("winning", "win_rate", percent),
-        ("profit factor", "profit_factor", _ratio),
-        ("average profit", "avg_trade_pnl", _money),
+        ("profit factor", "profit_factor", ratio),
+        ("average profit", "avg_trade_pnl", money),
     ],
     "Activity": [
-        ("orders", "num_orders", _count),
-        ("fills", "num_fills", _count),
-        ("orders refused", "num_rejected_orders", _count),
-        ("orders cut", "num_cut_orders", _count),
-        ("positions, average", "avg_open_positions", _ratio),
-        ("positions, most", "max_open_positions", _count),
+        ("orders", "num_orders", whole),
+        ("fills", "num_fills", whole),
+        ("orders refused", "num_rejected_orders", whole),
+        ("orders cut", "num_cut_orders", whole),
+        ("positions, average", "avg_open_positions", ratio),
+        ("positions, most", "max_open_positions", whole),
         ("turnover a bar", "avg_turnover", percent),
-        ("signal conflicts", "signal_conflicts", _count),
+        ("signal conflicts", "signal_conflicts", whole),
     ],
     "Costs": [
-        ("commission and taxes", "total_commission", _money),
-        ("slippage and impact", "total_slippage", _money),
+        ("commission and taxes", "total_commission", money),
+        ("slippage and impact", "total_slippage", money),
     ],
 }
 
@@ -104,20 +75,20 @@ def headline(result: "Result") -> str:
     """One line: span, size, result, activity."""
     facts, metrics = result.facts, result.metrics
     text = (
-        f"{facts.first} to {facts.last}, {_plural(facts.bars, 'bar')}, {_plural(facts.symbols, 'symbol')}: "
-        f"{_money(metrics['initial_cash'])} -> {_money(metrics['final_value'])} ({percent(metrics['total_return'])}), "
-        f"sharpe {_ratio(metrics['sharpe'])}, {_plural(metrics['num_trades'], 'trade')}"
+        f"{facts.first} to {facts.last}, {plural(facts.bars, 'bar')}, {plural(facts.symbols, 'symbol')}: "
+        f"{money(metrics['initial_cash'])} -> {money(metrics['final_value'])} ({percent(metrics['total_return'])}), "
+        f"sharpe {ratio(metrics['sharpe'])}, {plural(metrics['num_trades'], 'trade')}"
     )
     refused = metrics["num_rejected_orders"] + metrics["num_cut_orders"]
-    return f"{text}, {_plural(refused, 'order')} refused or cut" if refused else text
+    return f"{text}, {plural(refused, 'order')} refused or cut" if refused else text
 
 
 def _span(result: "Result") -> str:
     facts = result.facts
-    bars = _plural(facts.bars, "bar")
+    bars = plural(facts.bars, "bar")
     if facts.bars < facts.panel_bars:
         bars = f"stopped after {facts.bars:,} of {facts.panel_bars:,} bars"
-    return f"{facts.first} to {facts.last}, {bars}, {_plural(facts.symbols, 'symbol')}"
+    return f"{facts.first} to {facts.last}, {bars}, {plural(facts.symbols, 'symbol')}"
 
 
 def _notes(result: "Result") -> list[str]:

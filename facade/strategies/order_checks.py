@@ -10,7 +10,7 @@ import polars as pl
 from ml4t_kernel.schema import IntentAction, Kind, TimeInForce
 
 if TYPE_CHECKING:
-    from facade.strategies.order_table import OrderColumns
+    from facade.strategies.order_columns import OrderColumns
 
 SUBMIT, CANCEL, REPLACE = (int(action) for action in IntentAction)
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING = (int(kind) for kind in Kind)

@@ -11,12 +11,8 @@ import polars as pl
 
 from facade.errors import StrategyError
 from facade.strategies.frames import (
-    asset_columns,
-    assets_of,
-    bars_of,
     collect_frame,
     float_values,
-    further,
     is_long,
     require_columns,
     require_panel_shape,
@@ -24,6 +20,8 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
+from facade.strategies.placing import asset_columns, assets_of, bars_of
+from facade.wording import further
 from ml4t_kernel.schema import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, SIGNAL
 
 WHAT = "Signals"

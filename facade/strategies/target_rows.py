@@ -8,15 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from facade.data.memory import frozen
 from facade.errors import StrategyError
 from facade.strategies.frames import (
-    asset_columns,
-    assets_of,
-    bars_of,
     collect_frame,
     float_values,
-    frozen,
-    further,
     is_long,
     require_columns,
     require_panel_shape,
@@ -24,6 +20,8 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
+from facade.strategies.placing import asset_columns, assets_of, bars_of
+from facade.wording import further
 
 SUM_TOLERANCE = 1e-9
 

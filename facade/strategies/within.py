@@ -14,10 +14,13 @@ import numpy as np
 import polars as pl
 
 from facade.data.selection import Selection
-from facade.strategies.frames import asset_columns, assets_of, bars_of, require_panel_shape
+from facade.strategies.frames import require_panel_shape
 from facade.strategies.order_table import OrderTable
-from facade.strategies.orders import Orders, Signals, require_strategy
+from facade.strategies.orders import Orders
+from facade.strategies.placing import asset_columns, assets_of, bars_of
 from facade.strategies.signal_cells import Cells
+from facade.strategies.signals import Signals
+from facade.strategies.strategy import require_strategy
 from facade.strategies.target_rows import GivenTargets, TargetRows, place_targets
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facade.errors import StrategyError
-from facade.strategies.orders import STRATEGIES, STRATEGY_NAMES
+from facade.strategies.strategy import STRATEGIES, STRATEGY_NAMES
 from facade.sweeps.grid.axes import shown
 from facade.sweeps.grid.checks import PANEL
 

@@ -23,7 +23,7 @@ import polars as pl
 from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.strategies.frames import collect_frame
-from facade.strategies.orders import STRATEGIES
+from facade.strategies.strategy import STRATEGIES
 
 PLAIN = (str, bytes, int, float, complex, bool, type(None), date, time, timedelta, np.generic, type(Ellipsis))
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from facade.backtest import run_encoded
 from facade.encode.inputs import EncodedInputs, encode
 from facade.errors import BacktestWarning
-from facade.results.decode import Run
 from facade.results.result import Result
+from facade.results.run import Run
 
 if TYPE_CHECKING:
     from facade.sweeps.plan.plan import Plan

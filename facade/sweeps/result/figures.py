@@ -13,8 +13,8 @@ import polars as pl
 from facade.results.figure import plotly_modules
 from facade.sweeps.result.ranking import FRACTIONS, column_of, ranked
 from facade.sweeps.result.scales import NONE, Scale, clipped, colours, scale_of, tick_format, value_text
-from facade.sweeps.result.text import plural
 from facade.sweeps.rows.columns import ROW
+from facade.wording import plural
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

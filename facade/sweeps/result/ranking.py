@@ -10,10 +10,9 @@ import polars as pl
 
 from facade.errors import BacktestWarning
 from facade.results.result import Result
-from facade.results.text import percent
-from facade.strategies.frames import did_you_mean
 from facade.sweeps.result.facts import SweepFacts
 from facade.sweeps.rows.columns import BANKRUPT, ROW
+from facade.wording import did_you_mean, percent
 
 READINGS: Mapping[str, tuple[str, tuple[str, str]]] = {
     "ambiguous_two_sided": ("tie", ("pessimistic", "optimistic")),

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from facade.backtest import as_panel
+from facade.arguments import as_panel
 from facade.errors import BacktestWarning, DataError
 from facade.sweeps.grid.grid import Constraint, read_grid
 from facade.sweeps.grid.variants import Variants

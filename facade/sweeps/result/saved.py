@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from facade.config.model import Config, PerAsset
+from facade.config.model import Config
+from facade.config.per_asset import PerAsset
+from facade.data.memory import frozen
 from facade.errors import ConfigError, DataError
+from facade.files import Kind, load_json, read_file, verified, write_directory, write_json
 from facade.results.result import Result
-from facade.results.store import Kind, load_json, read_file, verified, write_directory, write_json
-from facade.strategies.frames import frozen
 from facade.sweeps.grid.axes import DEFAULT
 from facade.sweeps.grid.grid import Column, Grid
 from facade.sweeps.result.facts import Sharpes, SweepFacts

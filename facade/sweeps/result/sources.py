@@ -12,8 +12,10 @@ import numpy as np
 import polars as pl
 
 from facade.errors import DataError
-from facade.results.decode import Run, decode_trades
-from facade.results.result import Result, versions
+from facade.results.decode import decode_trades
+from facade.results.facts import versions
+from facade.results.result import Result
+from facade.results.run import Run
 from facade.sweeps.grid.labels import labels_of
 from facade.sweeps.result.facts import Sharpes, SweepFacts
 from facade.sweeps.rows.columns import ROW

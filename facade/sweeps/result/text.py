@@ -9,17 +9,13 @@ import polars as pl
 
 from facade.sweeps.result.ranking import assignments, written
 from facade.sweeps.rows.columns import BANKRUPT, IDLE, REFUSED, ROW
+from facade.wording import plural
 
 if TYPE_CHECKING:
     from facade.sweeps.result.result import SweepResult
 
 SHOWN_ROWS = 10
 SHOWN_METRICS = ("sharpe", "total_return", "max_drawdown", "num_trades", "ambiguous_bars", "reason")
-
-
-def plural(count: int, word: str) -> str:
-    """'1 row', '2 rows'."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _size(result: SweepResult) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from facade.backtest import as_config, as_panel, take_loading
+from facade.arguments import as_config, as_panel, take_loading
 from facade.data.actions import adjust
 from facade.data.panel import Panel
 from facade.errors import BacktestWarning, ConfigError, Interrupted, StrategyError, listing

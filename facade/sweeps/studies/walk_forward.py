@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from facade.backtest import as_config, as_panel, take_loading
+from facade.arguments import as_config, as_panel, take_loading
+from facade.data.memory import frozen
 from facade.errors import BacktestWarning, ConfigError, DataError, Interrupted
 from facade.results.result import Result
-from facade.strategies.frames import frozen
 from facade.sweeps.grid.grid import Column, Grid, read_grid
 from facade.sweeps.grid.labels import labels_of
 from facade.sweeps.grid.variants import Variants

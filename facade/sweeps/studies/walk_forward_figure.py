@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from facade.results.figure import BLUE, GREY, ORANGE, as_x, keep_extremes, plotly_modules, wall_clock
-from facade.results.text import percent
 from facade.sweeps.result.ranking import FRACTIONS
-from facade.sweeps.result.text import plural
+from facade.wording import percent, plural
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -1,0 +1,45 @@
+"""The parts of the kernel's intents that a strategy fills."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from facade.data.memory import frozen
+from ml4t_kernel.schema import INTENT, RULES, SIGNAL
+
+SWITCHES = ("stop_loss", "take_profit", "trailing_stop", "break_even", "time_exit", "stop_price", "target_price")
+"""Fields of RULES of which any finite one is a rule to watch."""
+
+
+@dataclass
+class Draft:
+    """The parts of the intents that a strategy fills; the rest keeps its empty value."""
+
+    n_bars: int
+    n_assets: int
+    weights: np.ndarray = field(init=False)
+    target_bars: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0), np.int32))
+    target_assets: np.ndarray = field(init=False)
+    signals: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0, SIGNAL), SIGNAL))
+    orders: np.ndarray = field(default_factory=lambda: frozen(np.zeros(0, INTENT), INTENT))
+    rules: np.ndarray = field(init=False)
+    asset_rules: np.ndarray = field(init=False)
+    settings: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    expected_orders: int = 0
+
+    def __post_init__(self) -> None:
+        self.weights = frozen(np.zeros((0, self.n_assets)))
+        self.target_assets = frozen(np.arange(self.n_assets), np.int32)
+        self.rules = no_rules(1)
+        self.asset_rules = np.zeros(self.n_assets, np.int32)
+
+
+def no_rules(rows: int) -> np.ndarray:
+    rules = np.zeros(rows, RULES)
+    for name in RULES.names or ():
+        rules[name] = np.nan
+    return rules
