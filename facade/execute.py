@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
+from facade.config.model import Config
+from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs
 from facade.encode.narrow import widen
 from facade.results.run import Run
 from ml4t_kernel import book as kernel
 from ml4t_kernel.schema import Book, Tape
-
-if TYPE_CHECKING:
-    from facade.config.model import Config
-    from facade.data.panel import Panel
 
 FIRST_SLICE = 262_144
 """Asset-bars of the first slice; later ones double until one takes SLICE_SECONDS, so that Ctrl-C is heard and a

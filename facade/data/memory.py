@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
-
-_MEMO: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
-
-
-def remember(panel: Any, key: tuple[Any, ...], build: Callable[[], Any]) -> Any:
-    """`build()`, kept for as long as `panel` lives; one value for each first item of `key` (the latest)."""
-    entry = _MEMO.setdefault(panel, {})
-    held = entry.get(key[0])
-    if held is None or held[0] != key:
-        held = entry[key[0]] = (key, build())
-    return held[1]
 
 
 def frozen(array: np.ndarray, dtype: Any = np.float64) -> np.ndarray:
@@ -25,3 +12,10 @@ def frozen(array: np.ndarray, dtype: Any = np.float64) -> np.ndarray:
     view = np.require(array, dtype, ["C", "A"]).view()
     view.flags.writeable = False
     return view
+
+
+def all_frozen(value: Any) -> Any:
+    """An array, or the arrays of a tuple, as `frozen` of their own dtype makes them; anything else as it is."""
+    if isinstance(value, np.ndarray):
+        return frozen(value, value.dtype)
+    return tuple(map(all_frozen, value)) if type(value) is tuple else value

@@ -1,10 +1,10 @@
 """The market data of a run: dense arrays, their clock and their corporate actions, checked once and then frozen."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,12 +20,14 @@ from facade.data.actions import (
 )
 from facade.data.clock import Clock, bar_dates, make_clock, session_values, to_timestamps
 from facade.data.load import load
+from facade.data.memory import all_frozen
 from facade.data.pivot import pivot, refuse_too_large
 from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
 
 FIELDS = ("open", "high", "low", "close", "volume")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,6 +76,8 @@ class Panel:
     """"infer" when delistings were to be inferred, whether or not any were."""
     repairs: dict[str, int] = field(default_factory=dict)
     """How many bars each repair that was asked for changed."""
+    _derived: dict[str, tuple[Hashable, Any]] = field(default_factory=dict, init=False)
+    """What `derived` keeps: name -> what it is of, and the value."""
 
     @classmethod
     def from_arrays(
@@ -206,6 +210,20 @@ class Panel:
         }
         lines = "".join(f"<tr><th>{name}</th><td>{_escape(str(value))}</td></tr>" for name, value in cells.items())
         return f"<table><caption>Panel</caption>{lines}</table>"
+
+    def derived(self, name: str, build: Callable[[], T], of: Hashable = None) -> T:
+        """`build()`, made once and kept as long as the panel lives, its arrays read-only: what runs share.
+
+        of: what the value depends on besides the panel; of each name the value asked for last is kept.
+        """
+        held = self._derived.get(name)
+        if held is None or held[0] != of:
+            held = self._derived[name] = (of, all_frozen(build()))
+        value: T = held[1]
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_derived": {}}  # made again where it is needed: it may be as large as the panel
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

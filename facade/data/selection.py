@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
 
 from facade.data.clock import TRADING_DAYS, Clock, periods_per_year
 from facade.data.load import time_filters
-from facade.data.memory import remember
 from facade.errors import DataError, listing
 from facade.wording import did_you_mean
 
-if TYPE_CHECKING:
-    from facade.data.panel import Panel
-
+T = TypeVar("T")
 BLOCK = 64  # bars looked at together, where the first few nearly always tell
+
+
+class Prices(Protocol):
+    """What is read here of a `Panel`, whose file is above this one."""
+
+    @property
+    def timestamps(self) -> pl.Series: ...
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def sessions(self) -> np.ndarray: ...
+    @property
+    def session_dates(self) -> pl.Series: ...
+    @property
+    def close(self) -> np.ndarray: ...
+    @property
+    def volume(self) -> np.ndarray: ...
+    @property
+    def has_volume(self) -> bool: ...
+    def derived(self, name: str, build: Callable[[], T], of: Hashable = None) -> T: ...
 
 
 class Selection(NamedTuple):
@@ -32,7 +49,7 @@ class Selection(NamedTuple):
         return rows if self.assets is None else np.take(rows, self.assets, axis=1)
 
 
-def locate(panel: Panel, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> Selection:
+def locate(panel: Prices, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> Selection:
     """Bars and columns of a selection; DataError where it names an unknown symbol, or holds no bar."""
     assets = None if symbols is None else _columns(panel, symbols)
     first, last = _stretch(panel.timestamps, start, end)
@@ -51,7 +68,7 @@ def locate(panel: Panel, symbols: Sequence[str] | None = None, start: Any = None
     return found
 
 
-def _columns(panel: Panel, symbols: Sequence[str]) -> np.ndarray | None:
+def _columns(panel: Prices, symbols: Sequence[str]) -> np.ndarray | None:
     """(A',) int64; None for all columns in their order."""
     if isinstance(symbols, str):
         raise DataError(f"symbols must be a list of symbols: [{symbols!r}]")
@@ -87,17 +104,17 @@ def _bar_number(name: str, value: Any) -> pl.Expr:
     return number >= int(value) if name == "start" else number <= int(value)
 
 
-def _bars_of(panel: Panel, first: int, last: int, assets: np.ndarray) -> np.ndarray | None:
+def _bars_of(panel: Prices, first: int, last: int, assets: np.ndarray) -> np.ndarray | None:
     """(T',) bars without those on which only other columns trade; None: all of first .. last - 1.
 
     Without the other symbols those timestamps would not be in the data; a bar that nobody trades was given as one.
     """
-    traded = remember(panel, ("traded bars",), lambda: (~np.isnan(panel.close)).any(axis=1))
+    traded = panel.derived("traded bars", lambda: (~np.isnan(panel.close)).any(axis=1))
     keep = (~np.isnan(panel.close[first:last, assets])).any(axis=1) | ~traded[first:last]
     return None if keep.all() else first + np.flatnonzero(keep)
 
 
-def has_volume(panel: Panel, selection: Selection) -> bool:
+def has_volume(panel: Prices, selection: Selection) -> bool:
     """Whether any bar of the selection has a volume."""
     return panel.has_volume and _any_number(panel.volume, selection)
 
@@ -115,7 +132,7 @@ def _blocks(array: np.ndarray, selection: Selection) -> Iterator[np.ndarray]:
         yield part if selection.assets is None else part[:, selection.assets]
 
 
-def clock_of(panel: Panel, selection: Selection) -> Clock:
+def clock_of(panel: Prices, selection: Selection) -> Clock:
     """Clock of the selected bars: sessions are numbered anew and keep their dates, bars a year are derived anew."""
     bars = selection.bars
     timestamps = panel.timestamps[bars] if isinstance(bars, slice) else panel.timestamps.gather(bars)

@@ -12,6 +12,7 @@ import polars as pl
 
 from facade.config.model import Config
 from facade.data.memory import frozen
+from facade.data.panel import Panel
 from facade.encode.market import make_market
 from facade.encode.narrow import cut_intents, cut_market, traded_assets
 from facade.encode.params import asset_rule_rows, params_row
@@ -65,7 +66,7 @@ class EncodedInputs:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def encode(panel: Any, strategy: Any, config: Config, align: str | None = None) -> EncodedInputs:
+def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None) -> EncodedInputs:
     """The kernel's inputs for a run of `strategy` on `panel` under `config`.
 
     Parameters
@@ -114,7 +115,7 @@ def apply_settings(rows: np.ndarray, settings: Mapping[str, Any]) -> None:
         rows[name] = value
 
 
-def _encode_strategy(panel: Any, strategy: Any, draft: Draft, config: Config, align: str | None) -> dict[str, Any]:
+def _encode_strategy(panel: Panel, strategy: Any, draft: Draft, config: Config, align: str | None) -> dict[str, Any]:
     """Fills the draft; returns the labels of orders, if any."""
     require_strategy(strategy)
     if isinstance(strategy, Orders):
@@ -126,7 +127,7 @@ def _encode_strategy(panel: Any, strategy: Any, draft: Draft, config: Config, al
     return {}
 
 
-def _warn(panel: Any, counts: dict[str, int]) -> None:
+def _warn(panel: Panel, counts: dict[str, int]) -> None:
     sentences = {
         "dropped_rows": f"rows of the strategy lie after the last bar {panel.timestamps[-1]} and were dropped",
         "superseded_rows": "rows were superseded by a later one that align moved to the same bar",
@@ -153,7 +154,7 @@ def _events(n_bars: int, market: Market, draft: Draft) -> np.ndarray:
     return frozen(events, np.uint8)
 
 
-def _set_asset_rules(draft: Draft, config: Config, panel: Any) -> None:
+def _set_asset_rules(draft: Draft, config: Config, panel: Panel) -> None:
     """Rows 1 .. A of the rules, one an asset, when any rule is given per asset."""
     rows = asset_rule_rows(config, panel)
     if rows is not None:

@@ -6,7 +6,6 @@ from the structured arrays, so that a million orders cost a few passes over memo
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -36,9 +35,6 @@ from ml4t_kernel.schema import (
     Status,
     TimeInForce,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def _intent_of_order(run: Run) -> np.ndarray:

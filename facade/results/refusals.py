@@ -1,7 +1,6 @@
 """Orders that were refused or cut: which, how many, why, and the warning that says so (contract clause 8)."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -9,9 +8,6 @@ import polars as pl
 from facade.results.columns import column, pick
 from facade.results.run import Run
 from ml4t_kernel.schema import Reason, Status
-
-if TYPE_CHECKING:
-    pass
 
 CUTS = (Reason.CASH, Reason.NO_SHORT, Reason.COOLDOWN, Reason.MINIMUM, Reason.LOT)
 """Reasons for which an order that filled in part loses its rest and counts as cut."""
@@ -76,7 +72,7 @@ def decode_rejections(run: Run, orders: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def describe_refusals(metrics: dict[str, float | int], reasons: Mapping[str, int]) -> str:
+def describe_refusals(metrics: Mapping[str, float | int], reasons: Mapping[str, int]) -> str:
     """One sentence: how many orders were refused and cut, and the main reason; empty when there are none."""
     refused, cut = int(metrics["num_rejected_orders"]), int(metrics["num_cut_orders"])
     if not (refused or cut):

@@ -1,5 +1,7 @@
 """What a run gives back: frames decoded on first access, metrics, a summary, a figure, files."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from functools import cached_property
 from os import PathLike
@@ -7,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from facade.config.model import Config
 from facade.results.facts import FRAMES, Facts, Source
+from facade.results.figure import plot
 from facade.results.run import Run
 from facade.results.run_source import RunSource
+from facade.results.store import read_result, write_result
+from facade.results.text import headline, summary_html, summary_text
 
 if TYPE_CHECKING:
     import pandas
     from plotly.graph_objects import Figure
-
-    from facade.config.model import Config
 
 
 class Result:
@@ -32,16 +36,14 @@ class Result:
         self._frames: dict[str, pl.DataFrame] = {}
 
     @classmethod
-    def from_run(cls, run: Run) -> "Result":
+    def from_run(cls, run: Run) -> Result:
         """A result that decodes the tape of a run when asked; takes no time itself."""
         return cls(RunSource(run))
 
     @classmethod
-    def from_parquet(cls, directory: str | PathLike[str]) -> "Result":
+    def from_parquet(cls, directory: str | PathLike[str]) -> Result:
         """Read back what `to_parquet` wrote; a damaged directory or a newer format raises DataError."""
-        from facade.results.store import read_result
-
-        return read_result(directory)
+        return cls(read_result(directory))
 
     def to_parquet(self, directory: str | PathLike[str]) -> None:
         """Write every frame, the metrics, the configuration and where they come from into a directory.
@@ -49,11 +51,9 @@ class Result:
         The directory appears whole or not at all. An earlier result of the same name is replaced; a directory that
         holds anything else is left alone (FileExistsError).
         """
-        from facade.results.store import write_result
+        write_result(directory, self.frame, self.config, self.metrics, self.facts, self.data_digest)
 
-        write_result(self, directory)
-
-    def to_pandas(self) -> dict[str, "pandas.DataFrame"]:
+    def to_pandas(self) -> dict[str, pandas.DataFrame]:
         """Every frame as a pandas frame, by name; needs pandas."""
         try:
             import pandas  # noqa: F401
@@ -232,7 +232,7 @@ class Result:
         return self.frame("ambiguous_bars")
 
     @property
-    def config(self) -> "Config":
+    def config(self) -> Config:
         """The configuration of the run."""
         return self._source.config
 
@@ -268,22 +268,14 @@ class Result:
 
     def summary(self) -> str:
         """The result as a text table: account, performance, activity, costs, policies, notices."""
-        from facade.results.text import summary_text
+        return summary_text(self.facts, self.metrics)
 
-        return summary_text(self)
-
-    def plot(self, **options: Any) -> "Figure":
+    def plot(self, **options: Any) -> Figure:
         """A plotly figure of equity, drawdown, exposure and trades; needs the `viz` extra (`results.figure.plot`)."""
-        from facade.results.figure import plot
-
-        return plot(self, **options)
+        return plot(self.equity, self.trades, self.facts, self.metrics, **options)
 
     def __repr__(self) -> str:
-        from facade.results.text import headline
-
-        return f"Result({headline(self)})"
+        return f"Result({headline(self.facts, self.metrics)})"
 
     def _repr_html_(self) -> str:
-        from facade.results.text import summary_html
-
-        return summary_html(self)
+        return summary_html(self.facts, self.metrics)

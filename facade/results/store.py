@@ -11,7 +11,7 @@ a full disk leaves nothing that loads. Without its manifest, or with a file that
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ from facade.files import (
     write_text,
 )
 from facade.results.facts import FRAMES, Facts
-from facade.results.result import Result
 
 
 class StoredSource:
@@ -69,28 +68,34 @@ KIND = Kind(
 )
 
 
-def write_result(result: Result, directory: str | os.PathLike[str]) -> None:
-    """Write a result into `directory`, whole or not at all; see `Result.to_parquet`."""
-    write_directory(Path(directory), KIND, lambda draft: _write_files(result, draft))
+def write_result(
+    directory: str | os.PathLike[str],
+    frame: Callable[[str], pl.DataFrame],
+    config: Config,
+    metrics: Mapping[str, float | int],
+    facts: Facts,
+    data_digest: str,
+) -> None:
+    """Write a result into `directory`, whole or not at all; see `Result.to_parquet`. frame: gives one by its name."""
+
+    def write(draft: Path) -> None:
+        for name in FRAMES:
+            frame(name).write_parquet(draft / f"{name}.parquet", compression="zstd")
+        write_text(draft / "config.json", config.to_json())
+        write_json(draft / "metrics.json", {name: number_to_json(value) for name, value in metrics.items()})
+        write_json(draft / "facts.json", {**asdict(facts), "data_digest": data_digest})
+
+    write_directory(Path(directory), KIND, write)
 
 
-def read_result(directory: str | os.PathLike[str]) -> Result:
-    """Read a result; DataError names the file that is missing, damaged or too new."""
+def read_result(directory: str | os.PathLike[str]) -> StoredSource:
+    """Read what `write_result` wrote; DataError names the file that is missing, damaged or too new."""
     place = Path(directory)
     verified(place, KIND)
     frames = {name: read_file(place / f"{name}.parquet", pl.read_parquet) for name in FRAMES}
     metrics = {name: json_to_number(value) for name, value in read_file(place / "metrics.json", load_json).items()}
     try:
         config = Config.from_json((place / "config.json").read_text(encoding="utf-8"))
-        source = StoredSource(config, frames, metrics, read_file(place / "facts.json", load_json))
+        return StoredSource(config, frames, metrics, read_file(place / "facts.json", load_json))
     except (ConfigError, KeyError, TypeError) as error:
         raise DataError(f"{place}: written by another version, and it does not fit this one: {error}") from error
-    return Result(source)
-
-
-def _write_files(result: Result, draft: Path) -> None:
-    for name in FRAMES:
-        result.frame(name).write_parquet(draft / f"{name}.parquet", compression="zstd")
-    write_text(draft / "config.json", result.config.to_json())
-    write_json(draft / "metrics.json", {name: number_to_json(value) for name, value in result.metrics.items()})
-    write_json(draft / "facts.json", {**asdict(result.facts), "data_digest": result.data_digest})

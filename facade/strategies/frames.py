@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from facade.data.panel import Panel
 from facade.errors import StrategyError
 from facade.wording import did_you_mean
 
@@ -67,7 +68,7 @@ def float_values(column: pl.Series, what: str) -> np.ndarray:
     return (cast.fill_null(float("nan")) if cast.null_count() else cast).to_numpy()
 
 
-def require_panel_shape(values: np.ndarray, panel: Any, what: str) -> None:
+def require_panel_shape(values: np.ndarray, panel: Panel, what: str) -> None:
     """An array given for a panel is (T, A)."""
     bars, assets = panel.shape
     if values.shape != (bars, assets):

@@ -9,6 +9,7 @@ import numpy as np
 
 from facade.config.model import Config
 from facade.data.memory import frozen
+from facade.data.panel import Panel
 from facade.errors import StrategyError
 from facade.strategies.draft import SWITCHES, Draft
 from facade.strategies.order_table import OrderTable, parse_orders
@@ -58,7 +59,7 @@ class Orders:
         return f"Orders({len(self.table.intents):,} rows)"
 
 
-def encode_orders(panel: Any, table: OrderTable, draft: Draft, config: Config, align: str | None) -> dict[str, Any]:
+def encode_orders(panel: Panel, table: OrderTable, draft: Draft, config: Config, align: str | None) -> dict[str, Any]:
     ranked = config.entry_rank == "rank"
     if ranked and not table.ranked:
         raise StrategyError("Orders: entry_rank='rank' needs a column 'rank'")

@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 import polars as pl
 
-from facade.data.memory import remember
+from facade.data.panel import Panel
 from facade.errors import StrategyError
 from facade.wording import did_you_mean, further
 
@@ -27,7 +27,7 @@ def _ticks(stamps: pl.Series, unit: Literal["us", "ns"]) -> np.ndarray:
 
 
 def bars_of(
-    panel: Any,
+    panel: Panel,
     stamps: pl.Series,
     align: str | None,
     what: str,
@@ -48,7 +48,7 @@ def bars_of(
     unit: Literal["us", "ns"] = (
         "ns" if "ns" in (getattr(clock.dtype, "time_unit", ""), getattr(stamps.dtype, "time_unit", "")) else "us"
     )
-    times = remember(panel, ("clock", unit), lambda: np.ascontiguousarray(_ticks(clock, unit)))
+    times = panel.derived("clock", lambda: _ticks(clock, unit), of=unit)
     given = _ticks(stamps, unit)
     if not len(given):
         return np.zeros(0, np.int32)
@@ -71,7 +71,7 @@ def _cell(row: int, rows: np.ndarray | None, symbol: Any, stamp: Any) -> str:
     return f"row {row if rows is None else rows[row]}" + (f" ({known})" if known else "")
 
 
-def _refuse_time(panel: Any, stamp: Any, bar: int, where: str, more: str) -> NoReturn:
+def _refuse_time(panel: Panel, stamp: Any, bar: int, where: str, more: str) -> NoReturn:
     clock = panel.timestamps
     place = f"between the bars {clock[bar - 1]} and {clock[bar]}" if bar else f"before the first bar {clock[0]}"
     raise StrategyError(
@@ -81,13 +81,13 @@ def _refuse_time(panel: Any, stamp: Any, bar: int, where: str, more: str) -> NoR
 
 
 def assets_of(
-    panel: Any, symbols: pl.Series, what: str, stamps: pl.Series | None = None, rows: np.ndarray | None = None
+    panel: Panel, symbols: pl.Series, what: str, stamps: pl.Series | None = None, rows: np.ndarray | None = None
 ) -> np.ndarray:
     """Column of the panel of each symbol, int32; an unknown symbol is an error. Null gives -1.
 
     `stamps` and `rows` (row in the user's frame of each row here) are for the error only.
     """
-    index = remember(panel, ("symbols",), lambda: pl.Enum(list(panel.symbols)))
+    index = panel.derived("symbols", lambda: pl.Enum(list(panel.symbols)))
     text = symbols if symbols.dtype == pl.String else symbols.cast(pl.String)
     known = text.cast(index, strict=False)
     unknown = known.is_null() & text.is_not_null()
@@ -102,7 +102,7 @@ def assets_of(
     return (codes.fill_null(-1) if codes.null_count() else codes).to_numpy()
 
 
-def asset_columns(panel: Any, names: Sequence[str], what: str) -> np.ndarray:
+def asset_columns(panel: Panel, names: Sequence[str], what: str) -> np.ndarray:
     """Column of the panel of each column name of a wide frame."""
     index = {symbol: asset for asset, symbol in enumerate(panel.symbols)}
     for name in names:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from facade.data.panel import Panel
 from facade.errors import StrategyError
 from facade.strategies.frames import (
     collect_frame,
@@ -103,7 +104,7 @@ def read_frame(name: str, source: Any, flags: bool) -> Cells:
     return long_cells(frame, chosen[0], name, flags)
 
 
-def _located(panel: Any, cells: Cells, chosen: np.ndarray, align: str | None, name: str) -> tuple[np.ndarray, ...]:
+def _located(panel: Panel, cells: Cells, chosen: np.ndarray, align: str | None, name: str) -> tuple[np.ndarray, ...]:
     """Bar, asset and order of time of the chosen cells (`chosen` has the shape of cells.values)."""
     what = f"{WHAT}: {name}"
     if cells.stamps is None:
@@ -122,7 +123,7 @@ def _located(panel: Any, cells: Cells, chosen: np.ndarray, align: str | None, na
 
 
 def place_signals(
-    panel: Any, flags: Mapping[str, Cells], size: float | Cells, rank: Cells | None, align: str | None
+    panel: Panel, flags: Mapping[str, Cells], size: float | Cells, rank: Cells | None, align: str | None
 ) -> tuple[np.ndarray, dict[str, int]]:
     """(G,) SIGNAL sorted by bar, then asset, and the count of signals after the last bar."""
     n_assets = panel.shape[1]
@@ -148,7 +149,7 @@ def place_signals(
     return signals, {"dropped_rows": dropped}
 
 
-def _array_bits(panel: Any, flags: Mapping[str, Cells]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _array_bits(panel: Panel, flags: Mapping[str, Cells]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     packed = np.zeros((panel.shape[0], panel.shape[1]), np.uint8)
     for name, cells in flags.items():
         require_panel_shape(cells.values, panel, f"{WHAT}: {name}")
@@ -168,7 +169,7 @@ def _merged(key: np.ndarray, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return key, bits
 
 
-def _values_at(panel: Any, cells: Cells, key: np.ndarray, align: str | None, name: str) -> np.ndarray:
+def _values_at(panel: Panel, cells: Cells, key: np.ndarray, align: str | None, name: str) -> np.ndarray:
     """Value of each (bar, asset) key; the latest where align moved several to one bar, NaN where none is given."""
     given = ~np.isnan(cells.values)
     bars, assets, times = _located(panel, cells, given, align, name)
@@ -184,7 +185,7 @@ def _values_at(panel: Any, cells: Cells, key: np.ndarray, align: str | None, nam
     return result
 
 
-def _check_sizes(panel: Any, signals: np.ndarray) -> None:
+def _check_sizes(panel: Panel, signals: np.ndarray) -> None:
     """Entries need a positive finite size; rank: finite, missing is served last."""
     rank = signals["rank"]
     rank[np.isnan(rank)] = np.inf

@@ -11,6 +11,7 @@ import polars as pl
 
 from facade.config.model import Config
 from facade.data.memory import frozen
+from facade.data.panel import Panel
 from facade.errors import StrategyError
 from facade.strategies.draft import Draft
 from facade.strategies.frames import is_long
@@ -166,7 +167,7 @@ def _long_base(base: pl.DataFrame | None, name: str) -> pl.DataFrame:
     return base
 
 
-def encode_signals(panel: Any, strategy: Signals, draft: Draft, config: Config, align: str | None) -> None:
+def encode_signals(panel: Panel, strategy: Signals, draft: Draft, config: Config, align: str | None) -> None:
     if config.entry_rank == "rank" and strategy.ranks is None:
         raise StrategyError("Signals: entry_rank='rank' needs rank")
     signals, draft.counts = place_signals(panel, strategy.flags, strategy.sizes, strategy.ranks, align)

@@ -9,6 +9,7 @@ import numpy as np
 
 from facade.config.model import Config
 from facade.data.memory import frozen
+from facade.data.panel import Panel
 from facade.errors import StrategyError
 from facade.strategies.draft import Draft
 from facade.strategies.target_rows import (
@@ -136,7 +137,7 @@ class TargetShares:
 
 
 def encode_targets(
-    panel: Any, strategy: TargetWeights | TargetShares, draft: Draft, config: Config, align: str | None
+    panel: Panel, strategy: TargetWeights | TargetShares, draft: Draft, config: Config, align: str | None
 ) -> None:
     what = type(strategy).__name__
     draft.settings["has_batch"] = 1

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from facade.data.panel import Panel
 from facade.data.selection import Selection
 from facade.strategies.frames import require_panel_shape
 from facade.strategies.order_table import OrderTable
@@ -30,7 +31,7 @@ class Placed:
     align: as for `run_backtest`; under "next" a row belongs to the bar that it is moved to.
     """
 
-    def __init__(self, strategy: Any, panel: Any, align: str | None = None) -> None:
+    def __init__(self, strategy: Any, panel: Panel, align: str | None = None) -> None:
         require_strategy(strategy)
         self.strategy: Any = strategy
         self.panel, self.align = panel, align
@@ -140,7 +141,7 @@ def _kept_orders(table: OrderTable, keep: np.ndarray) -> OrderTable:
     return OrderTable(intents=intents, rules=table.rules, rows=table.rows[keep], ranked=table.ranked, **labels)
 
 
-def _numbers(selection: Selection, panel: Any) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(selection: Selection, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     """Bars and columns of a selection as numbers."""
     bars = selection.bars
     columns = np.arange(panel.shape[1]) if selection.assets is None else selection.assets

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from facade.data.panel import Panel
 from facade.errors import StrategyError
 from facade.strategies.strategy import STRATEGIES, STRATEGY_NAMES
 from facade.sweeps.grid.axes import shown
@@ -28,7 +29,7 @@ class Variant:
         """Arguments that a row has to give: those without a default, but for the panel."""
         return tuple(name for name, has_default in self.arguments.items() if not has_default and name != PANEL)
 
-    def make(self, parameters: Mapping[str, Any], panel: Any, row: int) -> Any:
+    def make(self, parameters: Mapping[str, Any], panel: Panel, row: int) -> Any:
         """The strategy of these parameters, of which the function's own are taken; `row` is the first to want it.
 
         Raises StrategyError naming parameters and row for whatever the function raises (as its cause), and when it

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from facade.config.model import RULE_FIELDS, Config
 from facade.config.per_asset import PerAsset
-from facade.data.panel import select
+from facade.data.panel import Panel, select
 from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.encode.inputs import EncodedInputs, apply_settings, encode
 from facade.encode.market import half_spread
@@ -24,15 +24,12 @@ from facade.errors import ConfigError, DataError, StrategyError
 from facade.results.facts import versions
 from facade.strategies.within import Placed
 from facade.sweeps.grid.axes import DEFAULT, Default
+from facade.sweeps.grid.grid import Grid
 from facade.sweeps.grid.variants import Variant, Variants
 from facade.sweeps.plan.fingerprint import fingerprint
 from facade.sweeps.plan.groups import Group, Groups, any_of, number, parts, structure_columns
 from facade.sweeps.plan.recent import Recent
 from ml4t_kernel.compile.jit import DIGEST
-
-if TYPE_CHECKING:
-    from facade.data.panel import Panel
-    from facade.sweeps.grid.grid import Grid
 
 __all__ = ["Group", "Groups", "Plan", "make_plan"]
 

@@ -99,6 +99,11 @@ def ranked(table: pl.LazyFrame, column: str, maximize: bool, count: int) -> pl.D
     return found.sort(value, ROW, descending=[maximize, False]).head(count).collect()
 
 
+def rows_of(table: pl.LazyFrame) -> int:
+    """How many rows a table has."""
+    return int(table.select(pl.len()).collect().item())
+
+
 def best_of(facts: SweepFacts, record: Mapping[str, Any], metric: str) -> Best:
     """A row of the table as a Best."""
     return Best(
