@@ -421,7 +421,7 @@ def test_empty_frames_decide_nothing():
 
 
 def test_what_is_not_a_strategy_is_refused():
-    with pytest.raises(StrategyError, match="must be Orders, TargetWeights, TargetShares or Signals, got ndarray"):
+    with pytest.raises(StrategyError, match="must be Orders, Signals, TargetShares or TargetWeights, got ndarray"):
         encode(PANEL, np.zeros((4, 3)), Config())
 
 

@@ -24,7 +24,7 @@ from facade import (
 from facade.data.panel import select
 from facade.data.selection import locate
 from facade.encode.inputs import encode
-from facade.strategies.within import Placed
+from facade.strategies.strategy import Placed
 
 FIELDS = ("open", "high", "low", "close", "volume", "sessions")
 LABELS = ("timestamps", "session_dates", "actions")

@@ -48,6 +48,12 @@ class Selection(NamedTuple):
         rows = array[self.bars]
         return rows if self.assets is None else np.take(rows, self.assets, axis=1)
 
+    def numbers(self, assets: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the bars and of the columns, of a panel of so many."""
+        bars = self.bars
+        columns = np.arange(assets) if self.assets is None else self.assets
+        return (np.arange(bars.start, bars.stop) if isinstance(bars, slice) else bars), columns
+
 
 def locate(panel: Prices, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> Selection:
     """Bars and columns of a selection; DataError where it names an unknown symbol, or holds no bar."""

@@ -18,10 +18,7 @@ from facade.encode.narrow import cut_intents, cut_market, traded_assets
 from facade.encode.params import asset_rule_rows, params_row
 from facade.errors import BacktestWarning
 from facade.strategies.draft import Draft, no_rules
-from facade.strategies.orders import Orders, encode_orders
-from facade.strategies.signals import Signals, encode_signals
 from facade.strategies.strategy import require_strategy
-from facade.strategies.targets import encode_targets
 from ml4t_kernel.schema import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -80,9 +77,9 @@ def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None
         Naming symbol, date, value and rule. Rows after the last bar are dropped, counted and warned of.
     """
     params = params_row(config, panel)
-    draft = Draft(panel.shape[0], panel.shape[1])
+    draft = Draft(panel.shape[0], panel.shape[1], align)
     _set_asset_rules(draft, config, panel)
-    labels = _encode_strategy(panel, strategy, draft, config, align)
+    require_strategy(strategy).encode(panel, config, draft)
     apply_settings(params, draft.settings)
     resting = bool((draft.orders["kind"] != Kind.MARKET).any())
     market = make_market(panel, config, params, resting)
@@ -105,7 +102,16 @@ def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None
     _warn(panel, counts)
     params.flags.writeable = False
     return EncodedInputs(
-        market, intents, params, counts, draft.expected_orders, assets=used, settings=draft.settings, **labels
+        market,
+        intents,
+        params,
+        counts,
+        draft.expected_orders,
+        order_ids=draft.order_ids,
+        tags=draft.tags,
+        rows=draft.rows,
+        assets=used,
+        settings=draft.settings,
     )
 
 
@@ -113,18 +119,6 @@ def apply_settings(rows: np.ndarray, settings: Mapping[str, Any]) -> None:
     """Write what the strategy decides into (n,) PARAMS, in place."""
     for name, value in settings.items():
         rows[name] = value
-
-
-def _encode_strategy(panel: Panel, strategy: Any, draft: Draft, config: Config, align: str | None) -> dict[str, Any]:
-    """Fills the draft; returns the labels of orders, if any."""
-    require_strategy(strategy)
-    if isinstance(strategy, Orders):
-        return encode_orders(panel, strategy.table, draft, config, align)
-    if isinstance(strategy, Signals):
-        encode_signals(panel, strategy, draft, config, align)
-    else:
-        encode_targets(panel, strategy, draft, config, align)
-    return {}
 
 
 def _warn(panel: Panel, counts: dict[str, int]) -> None:

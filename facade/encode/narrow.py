@@ -10,7 +10,7 @@ import numpy as np
 
 from facade.data.memory import frozen
 from facade.data.panel import Panel
-from facade.strategies.targets import WIDE
+from facade.strategies.draft import WIDE
 from ml4t_kernel.schema import ACTION, INTENT, POSITION, SIGNAL, Book, Intents, Market, Tape
 
 

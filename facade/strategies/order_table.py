@@ -73,6 +73,18 @@ class OrderTable:
     rows: np.ndarray
     ranked: bool
 
+    def kept(self, keep: np.ndarray) -> OrderTable:
+        """The orders where `keep`, (I,) bool: whole brackets, and orders with all that changes them, or none of it."""
+        number = np.full(len(keep) + 1, -1, np.int32)  # the last entry is that of "none", which is -1
+        number[:-1][keep] = np.arange(np.count_nonzero(keep))
+        intents = self.intents[keep]
+        for name in ("target", "parent", "first_child", "next_sibling"):
+            intents[name] = number[intents[name]]
+        intents.flags.writeable = False
+        mask = pl.Series(keep)
+        labels = {name: getattr(self, name).filter(mask) for name in ("stamps", "symbols", "ids", "tags")}
+        return OrderTable(intents=intents, rules=self.rules, rows=self.rows[keep], ranked=self.ranked, **labels)
+
 
 def _checked_frame(source: Any) -> pl.DataFrame:
     frame = collect_frame(source, WHAT)

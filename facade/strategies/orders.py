@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from facade.config.model import Config
 from facade.data.memory import frozen
 from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.draft import SWITCHES, Draft
 from facade.strategies.order_table import OrderTable, parse_orders
 from facade.strategies.placing import assets_of, bars_of
+from facade.strategies.strategy import Placed, Strategy
 from ml4t_kernel.schema import INTENT, RULES, IntentAction
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Orders:
+class Orders(Strategy):
     """Orders decided at the close of the bar of their timestamp, one a row.
 
     Parameters
@@ -49,36 +51,52 @@ class Orders:
     Orders(2 rows)
     """
 
+    UNPARSED = ("frame",)
+
     frame: Any
     table: OrderTable = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", parse_orders(self.frame))
 
+    def encode(self, panel: Panel, config: Config, draft: Draft) -> None:
+        table = self.table
+        ranked = config.entry_rank == "rank"
+        if ranked and not table.ranked:
+            raise StrategyError("Orders: entry_rank='rank' needs a column 'rank'")
+        bars, assets = _place(table, panel, draft.align)
+        kept = int(np.searchsorted(bars, panel.shape[0]))
+        orders = table.intents[:kept].copy()
+        orders["bar"], orders["asset"] = bars[:kept], assets[:kept]
+        if not ranked:
+            orders["rank"] = np.nan  # an order without a rank is cheaper, and nothing reads it
+        _merge_rules(orders, table.rules, draft)
+        carried = draft.rules[orders["rules"]]
+        if len(table.rules) > 1 and any(np.isfinite(carried[name]).any() for name in SWITCHES):
+            draft.settings["has_rules"] = 1
+        draft.settings["has_children"] = bool((orders["parent"] >= 0).any())
+        draft.orders = frozen(orders, INTENT)
+        draft.counts["dropped_rows"] = len(bars) - kept
+        draft.expected_orders = int((orders["action"] != IntentAction.CANCEL).sum())
+        draft.order_ids, draft.tags, draft.rows = table.ids[:kept], table.tags[:kept], table.rows[:kept]
+
+    def within(self, selection: Selection, placed: Placed) -> Self:
+        table = self.table
+        bars, assets = placed.kept("orders", lambda: _place(table, placed.panel, placed.align))
+        wanted_bars, wanted = selection.numbers(placed.panel.shape[1])
+        keep = np.isin(bars, wanted_bars) & np.isin(assets, wanted)
+        target = table.intents["target"]
+        keep &= (target < 0) | keep[target]  # what changes an order that was left out goes with it
+        return self.changed(frame=None, table=table.kept(keep))
+
     def __repr__(self) -> str:
         return f"Orders({len(self.table.intents):,} rows)"
 
 
-def encode_orders(panel: Panel, table: OrderTable, draft: Draft, config: Config, align: str | None) -> dict[str, Any]:
-    ranked = config.entry_rank == "rank"
-    if ranked and not table.ranked:
-        raise StrategyError("Orders: entry_rank='rank' needs a column 'rank'")
+def _place(table: OrderTable, panel: Panel, align: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Bar and asset of each order."""
     bars = bars_of(panel, table.stamps, align, "Orders", table.symbols, table.rows)
-    assets = assets_of(panel, table.symbols, "Orders", table.stamps, table.rows)
-    kept = int(np.searchsorted(bars, panel.shape[0]))
-    orders = table.intents[:kept].copy()
-    orders["bar"], orders["asset"] = bars[:kept], assets[:kept]
-    if not ranked:
-        orders["rank"] = np.nan  # an order without a rank is cheaper, and nothing reads it
-    _merge_rules(orders, table.rules, draft)
-    carried = draft.rules[orders["rules"]]
-    if len(table.rules) > 1 and any(np.isfinite(carried[name]).any() for name in SWITCHES):
-        draft.settings["has_rules"] = 1
-    draft.settings["has_children"] = bool((orders["parent"] >= 0).any())
-    draft.orders = frozen(orders, INTENT)
-    draft.counts["dropped_rows"] = len(bars) - kept
-    draft.expected_orders = int((orders["action"] != IntentAction.CANCEL).sum())
-    return {"order_ids": table.ids[:kept], "tags": table.tags[:kept], "rows": table.rows[:kept]}
+    return bars, assets_of(panel, table.symbols, "Orders", table.stamps, table.rows)
 
 
 def _merge_rules(orders: np.ndarray, carried: np.ndarray, draft: Draft) -> None:

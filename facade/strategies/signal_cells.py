@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.frames import (
     collect_frame,
@@ -22,6 +23,7 @@ from facade.strategies.frames import (
     wide_names,
 )
 from facade.strategies.placing import asset_columns, assets_of, bars_of
+from facade.strategies.strategy import Placed
 from facade.wording import further
 from ml4t_kernel.schema import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, SIGNAL
 
@@ -112,14 +114,40 @@ def _located(panel: Panel, cells: Cells, chosen: np.ndarray, align: str | None, 
         bars, assets = np.nonzero(chosen)
         return bars, assets, bars
     times = cells.stamps.to_physical().cast(pl.Int64).to_numpy()
-    names = cells.symbols if isinstance(cells.symbols, pl.Series) else None
-    on_clock = bars_of(panel, cells.stamps, align, what, names)
+    on_clock, on_panel = _places(panel, cells, align, what)
     if isinstance(cells.symbols, tuple):
         rows, columns = np.nonzero(chosen)
-        return on_clock[rows], asset_columns(panel, cells.symbols, what)[columns], times[rows]
-    assert cells.symbols is not None
+        return on_clock[rows], on_panel[columns], times[rows]
     rows = np.flatnonzero(chosen)
-    return on_clock[rows], assets_of(panel, cells.symbols, what, cells.stamps)[rows], times[rows]
+    return on_clock[rows], on_panel[rows], times[rows]
+
+
+def cut_cells(name: str, cells: Cells, selection: Selection, placed: Placed) -> Cells:
+    """The cells of a part of the panel."""
+    panel, what = placed.panel, f"{WHAT}: {name}"
+    if cells.stamps is None:
+        require_panel_shape(cells.values, panel, what)
+        return Cells(selection.cut(cells.values))
+    bars, assets = placed.kept(name, lambda: _places(panel, cells, placed.align, what))
+    wanted_bars, wanted = selection.numbers(panel.shape[1])
+    keep = np.isin(bars, wanted_bars)
+    if isinstance(cells.symbols, tuple):
+        columns = np.flatnonzero(np.isin(assets, wanted))
+        names = tuple(cells.symbols[column] for column in columns)
+        return Cells(cells.values[keep][:, columns], cells.stamps.filter(pl.Series(keep)), names)
+    assert cells.symbols is not None
+    keep &= np.isin(assets, wanted)
+    mask = pl.Series(keep)
+    return Cells(cells.values[keep], cells.stamps.filter(mask), cells.symbols.filter(mask))
+
+
+def _places(panel: Panel, cells: Cells, align: str | None, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Bar of each row, and column of the panel of each row (long) or of each column (wide)."""
+    assert cells.stamps is not None and cells.symbols is not None
+    if isinstance(cells.symbols, tuple):
+        return bars_of(panel, cells.stamps, align, what), asset_columns(panel, cells.symbols, what)
+    bars = bars_of(panel, cells.stamps, align, what, cells.symbols)
+    return bars, assets_of(panel, cells.symbols, what, cells.stamps)
 
 
 def place_signals(

@@ -12,6 +12,7 @@ import polars as pl
 from facade.config.model import Config
 from facade.data.memory import frozen
 from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.draft import Draft
 from facade.strategies.frames import is_long
@@ -20,11 +21,13 @@ from facade.strategies.signal_cells import (
     SINGULAR,
     Cells,
     checked_frame,
+    cut_cells,
     long_cells,
     place_signals,
     read_array,
     read_frame,
 )
+from facade.strategies.strategy import Placed, Strategy
 from facade.wording import further
 from ml4t_kernel.schema import SIGNAL, SizeType
 
@@ -32,7 +35,7 @@ SIZE_TYPES = tuple(size_type.name.lower() for size_type in SizeType)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Signals:
+class Signals(Strategy):
     """Entry and exit signals, decided at the close of their bar.
 
     Parameters
@@ -57,6 +60,8 @@ class Signals:
     >>> Signals(pl.DataFrame({"timestamp": [0, 1], "symbol": "A", "entry": [True, False], "exit": [False, True]}))
     Signals(entries, exits; size=1.0 fraction)
     """
+
+    UNPARSED = ("entries", "exits", "short_entries", "short_exits", "size", "rank")
 
     entries: Any
     exits: Any = None
@@ -156,6 +161,26 @@ class Signals:
         made._finish(flags, sizes, None if rank is None else read_array("rank", rank, False))
         return made
 
+    def encode(self, panel: Panel, config: Config, draft: Draft) -> None:
+        if config.entry_rank == "rank" and self.ranks is None:
+            raise StrategyError("Signals: entry_rank='rank' needs rank")
+        signals, draft.counts = place_signals(panel, self.flags, self.sizes, self.ranks, draft.align)
+        draft.signals = frozen(signals, SIGNAL)
+        draft.expected_orders = len(signals)
+        size_type = SizeType[self.size_type.upper()]
+        draft.settings |= {"size_type": int(size_type), "has_batch": size_type >= SizeType.TARGET_SHARES}
+        draft.settings["accumulate"] = self.accumulate
+        if isinstance(self.sizes, float):
+            draft.settings["signal_size"] = self.sizes
+
+    def within(self, selection: Selection, placed: Placed) -> Self:
+        flags = {name: cut_cells(name, cells, selection, placed) for name, cells in self.flags.items()}
+        sizes, ranks = (
+            cut_cells(name, cells, selection, placed) if isinstance(cells, Cells) else cells
+            for name, cells in (("size", self.sizes), ("rank", self.ranks))
+        )
+        return self.changed(**dict.fromkeys(self.UNPARSED), flags=flags, sizes=sizes, ranks=ranks)
+
     def __repr__(self) -> str:
         size = self.sizes if isinstance(self.sizes, float) else "given per signal"
         return f"Signals({', '.join(self.flags)}; size={size} {self.size_type})"
@@ -165,16 +190,3 @@ def _long_base(base: pl.DataFrame | None, name: str) -> pl.DataFrame:
     if base is None or not is_long(base):
         raise StrategyError(f"Signals: {name} names a column, so entries must be a long frame (timestamp, symbol, ...)")
     return base
-
-
-def encode_signals(panel: Panel, strategy: Signals, draft: Draft, config: Config, align: str | None) -> None:
-    if config.entry_rank == "rank" and strategy.ranks is None:
-        raise StrategyError("Signals: entry_rank='rank' needs rank")
-    signals, draft.counts = place_signals(panel, strategy.flags, strategy.sizes, strategy.ranks, align)
-    draft.signals = frozen(signals, SIGNAL)
-    draft.expected_orders = len(signals)
-    size_type = SizeType[strategy.size_type.upper()]
-    draft.settings |= {"size_type": int(size_type), "has_batch": size_type >= SizeType.TARGET_SHARES}
-    draft.settings["accumulate"] = strategy.accumulate
-    if isinstance(strategy.sizes, float):
-        draft.settings["signal_size"] = strategy.sizes

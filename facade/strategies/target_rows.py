@@ -10,6 +10,7 @@ import polars as pl
 
 from facade.data.memory import frozen
 from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.frames import (
     collect_frame,
@@ -22,6 +23,7 @@ from facade.strategies.frames import (
     wide_names,
 )
 from facade.strategies.placing import asset_columns, assets_of, bars_of
+from facade.strategies.strategy import Placed
 from facade.wording import further
 
 SUM_TOLERANCE = 1e-9
@@ -111,6 +113,19 @@ def place_targets(panel: Panel, given: GivenTargets, align: str | None, what: st
     if isinstance(given.symbols, tuple):
         return _place_wide(panel, given, align, what)
     return _place_long(panel, given, align, what)
+
+
+def cut_targets(given: GivenTargets, selection: Selection, placed: Placed, what: str) -> GivenTargets:
+    """The targets of a part of the panel; what a symbol left out of a frame means is decided by the whole frame."""
+    panel = placed.panel
+    if given.stamps is None:
+        require_panel_shape(given.values, panel, what)
+        return GivenTargets(selection.cut(given.values))
+    rows = placed.kept("targets", lambda: place_targets(panel, given, placed.align, what))
+    bars, columns = selection.numbers(panel.shape[1])
+    keep = np.isin(rows.bars, bars)
+    symbols = tuple(panel.symbols[column] for column in columns)
+    return GivenTargets(rows.weights[keep][:, columns], panel.timestamps.gather(rows.bars[keep]), symbols)
 
 
 def _place_array(panel: Panel, array: np.ndarray, what: str) -> TargetRows:

@@ -10,19 +10,20 @@ import numpy as np
 from facade.config.model import Config
 from facade.data.memory import frozen
 from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import StrategyError
-from facade.strategies.draft import Draft
+from facade.strategies.draft import WIDE, Draft
+from facade.strategies.strategy import Placed, Strategy
 from facade.strategies.target_rows import (
     GivenTargets,
+    TargetRows,
     check_targets,
+    cut_targets,
     place_targets,
     read_target_array,
     read_target_frame,
     refuse_short_targets,
 )
-
-WIDE = 64
-"""Panels up to this many assets are not cut to those that trade."""
 
 
 def _check_non_negative(name: str, value: float | None, what: str) -> None:
@@ -36,7 +37,7 @@ def _describe_targets(name: str, given: GivenTargets) -> str:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TargetWeights:
+class TargetWeights(Strategy):
     """Target weights: fractions of equity wanted at the bars given, sized at the close of each.
 
     Parameters
@@ -58,6 +59,8 @@ class TargetWeights:
     >>> TargetWeights.from_array(np.array([[0.5, 0.5], [np.nan, np.nan], [1.0, 0.0]]))
     TargetWeights(3 x 2)
     """
+
+    UNPARSED = ("frame",)
 
     frame: Any
     _: KW_ONLY
@@ -97,12 +100,21 @@ class TargetWeights:
         object.__setattr__(made, "given", read_target_array(weights, "TargetWeights"))
         return made
 
+    def encode(self, panel: Panel, config: Config, draft: Draft) -> None:
+        rows = place_targets(panel, self.given, draft.align, "TargetWeights")
+        rows = check_targets(panel, rows, config.allow_short_selling, self.scale, "TargetWeights")
+        draft.settings["min_weight_change"] = self.min_weight_change
+        _fill(draft, rows, self.min_notional)
+
+    def within(self, selection: Selection, placed: Placed) -> Self:
+        return self.changed(frame=None, given=cut_targets(self.given, selection, placed, "TargetWeights"))
+
     def __repr__(self) -> str:
         return _describe_targets("TargetWeights", self.given)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TargetShares:
+class TargetShares(Strategy):
     """Target positions in shares at the bars given; frames as for `TargetWeights`, long ones with column `shares`.
 
     Examples
@@ -111,6 +123,8 @@ class TargetShares:
     >>> TargetShares(pl.DataFrame({"timestamp": [0], "symbol": ["A"], "shares": [100.0]}))
     TargetShares(1 long rows)
     """
+
+    UNPARSED = ("frame",)
 
     frame: Any
     _: KW_ONLY
@@ -132,25 +146,25 @@ class TargetShares:
         object.__setattr__(made, "given", read_target_array(shares, "TargetShares"))
         return made
 
+    def encode(self, panel: Panel, config: Config, draft: Draft) -> None:
+        rows = place_targets(panel, self.given, draft.align, "TargetShares")
+        if not config.allow_short_selling:
+            refuse_short_targets(panel, rows, "TargetShares", "")
+        draft.settings["targets_are_shares"] = 1
+        _fill(draft, rows, self.min_notional)
+
+    def within(self, selection: Selection, placed: Placed) -> Self:
+        return self.changed(frame=None, given=cut_targets(self.given, selection, placed, "TargetShares"))
+
     def __repr__(self) -> str:
         return _describe_targets("TargetShares", self.given)
 
 
-def encode_targets(
-    panel: Panel, strategy: TargetWeights | TargetShares, draft: Draft, config: Config, align: str | None
-) -> None:
-    what = type(strategy).__name__
+def _fill(draft: Draft, rows: TargetRows, min_notional: float | None) -> None:
+    """What target weights and target shares have in common."""
     draft.settings["has_batch"] = 1
-    rows = place_targets(panel, strategy.given, align, what)
-    if isinstance(strategy, TargetWeights):
-        rows = check_targets(panel, rows, config.allow_short_selling, strategy.scale, what)
-        draft.settings["min_weight_change"] = strategy.min_weight_change
-    else:
-        draft.settings["targets_are_shares"] = 1
-        if not config.allow_short_selling:
-            refuse_short_targets(panel, rows, what, "")
-    if strategy.min_notional is not None:
-        draft.settings["min_notional"] = strategy.min_notional
+    if min_notional is not None:
+        draft.settings["min_notional"] = min_notional
     draft.weights, draft.target_assets = _wanted_columns(rows.weights)
     draft.target_bars, draft.counts = frozen(rows.bars, np.int32), rows.counts
     wanted = int(np.count_nonzero(draft.weights))

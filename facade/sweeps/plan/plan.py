@@ -22,7 +22,7 @@ from facade.encode.market import half_spread
 from facade.encode.params import Knobs, Varied, asset_values, cap_in_force, check_volume, missing_volume, params_rows
 from facade.errors import ConfigError, DataError, StrategyError
 from facade.results.facts import versions
-from facade.strategies.within import Placed
+from facade.strategies.strategy import Placed, Strategy
 from facade.sweeps.grid.axes import DEFAULT, Default
 from facade.sweeps.grid.grid import Grid
 from facade.sweeps.grid.variants import Variant, Variants
@@ -110,7 +110,7 @@ class Plan:
 
         return self._panels.get(int(self._selections.of[row]), build, self._weight)
 
-    def strategy_of(self, row: int) -> Any:
+    def strategy_of(self, row: int) -> Strategy:
         """Strategy of a row, cut to `panel_of(row)`; a function is called at most once while its rows follow.
 
         Raises StrategyError naming row and parameters for what a strategy function raised.
