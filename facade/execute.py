@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
+from facade.config.model import Config
+from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs
 from facade.encode.narrow import widen
-from facade.results.decode import Run
+from facade.results.run import Run
 from ml4t_kernel import book as kernel_book
 from ml4t_kernel import entries
 from ml4t_kernel.schema import Book, Tape
-
-if TYPE_CHECKING:
-    from facade.config.model import Config
-    from facade.data.panel import Panel
 
 FIRST_SLICE = 262_144
 """Asset-bars of the first slice; later ones double until one takes SLICE_SECONDS, so that Ctrl-C is heard and a
@@ -73,9 +71,7 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
                 elif perf_counter() - started < SLICE_SECONDS / 2:
                     step *= 2
     except KeyboardInterrupt:
-        done = int(
-            kernel_book.plain(account.state)["bar"][0]
-        )  # it may have come after a slice, before its count
+        done = int(kernel_book.plain(account.state)["bar"][0])  # it may have come after a slice, before its count
     account, tape = _plain(account), _plain(tape)
     if inputs.assets is not None:
         account, tape = widen(account, tape, inputs.assets, panel.shape[1])

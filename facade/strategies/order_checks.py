@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
+from facade.strategies.order_columns import OrderColumns
 from ml4t_kernel.schema import IntentAction, Kind, TimeInForce
-
-if TYPE_CHECKING:
-    from facade.strategies.order_table import OrderColumns
 
 SUBMIT, CANCEL, REPLACE = (int(action) for action in IntentAction)
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING = (int(kind) for kind in Kind)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clauses import by_hand
+from contract import by_hand
 from facade import Signals, TargetWeights
 from reference import enums
 from reference import run as reference_run

@@ -17,7 +17,7 @@ from differential import (
 )
 from facade.errors import DataError
 from facade.execute import execute
-from facade.results.decode import Run
+from facade.results.run import Run
 from ml4t_kernel import book as kernel_book
 from ml4t_kernel import entries
 from ml4t_kernel.schema import EXIT_LEG, Origin, Phase, Reason, Status

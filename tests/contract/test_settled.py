@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from clauses.both import told
-from clauses.by_hand import order
+from contract.both import told
+from contract.by_hand import order
 
 
 def buy(bar, quantity=10.0, **columns):

@@ -6,19 +6,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
+from facade.encode.inputs import EncodedInputs
 from facade.execute import tape_rows
 from facade.sweeps.workers.publish import settled
 from ml4t_kernel import book as kernel_book
 from ml4t_kernel import entries
 from ml4t_kernel.schema import PARAMS, STATE, Intents, Market
-
-if TYPE_CHECKING:
-    from facade.encode.inputs import EncodedInputs
 
 Columns = dict[str, np.ndarray]
 """Result columns of n rows, as of `facade.sweeps.rows.columns.columns_of`."""
