@@ -5,15 +5,15 @@ import weakref
 import numpy as np
 
 from ml4t_kernel import book as kernel
-from ml4t_kernel.schema import STATE
+from ml4t_kernel import entries
+from ml4t_kernel.schema import STATE, WORK
 
 GUARD, PATTERN = 4096, 0xA5  # bytes on either side of an array of a book or tape, and what they hold
 
 TAPE_CURSORS = "orders details fills trades ambiguous booked".split()
 """Rows written so far of the array of the same name."""
-BOOK_CURSORS = {name: name for name in "held waiting asleep inside touched exits entries".split()} | {
-    "reachable": "queue"
-}
+BOOK_CURSORS = "held waiting asleep".split()
+"""Entries of the list of the same name."""
 INPUT_CURSORS = {
     "target_row": ("intents", "target_bars"),
     "signal": ("intents", "signals"),
@@ -24,19 +24,22 @@ INPUT_CURSORS = {
 COUNTERS = set(
     # flags and totals: nothing is read or written at them
     "status next_wake special open_only close_only rejected cut returns exposed_bars frozen closed unlist timed "
-    "births_inside starved wins opened two_sided capped entry_bars trails conflicts max_positions scaled_batches "
+    "starved wins two_sided capped entry_bars trails conflicts max_positions "
     # of orders, none more than there are rows: live, children not yet born
     "live dormant".split()
 )
 """What STATE counts besides cursors."""
 OTHER_CURSORS = {"bar", "event", "fresh"}
+WORK_CURSORS = {"exits": "exits", "entries": "entries", "reachable": "queue", "touched": "touched"}
+"""Cursors of WORK into lists of Book, of the phase that ran last."""
+WORK_COUNTERS = {"births_inside"}
 
 
 def assert_cursors_within(states, market, intents, params, book, tape):
     """states: (n,) STATE of accounts with these inputs; params: the (n,) PARAMS they ran with."""
     states, recorded = kernel.plain(states), kernel.plain(params)["record"] != 0
     ends = {name: len(getattr(tape, name)) for name in TAPE_CURSORS}
-    ends |= {name: len(getattr(book, array)) for name, array in BOOK_CURSORS.items()}
+    ends |= {name: len(getattr(book, name)) for name in BOOK_CURSORS}
     bundles = {"market": market, "intents": intents}
     ends |= {name: len(getattr(bundles[bundle], array)) for name, (bundle, array) in INPUT_CURSORS.items()}
     ends["bar"] = len(market.close)
@@ -45,15 +48,22 @@ def assert_cursors_within(states, market, intents, params, book, tape):
         # an account that records nothing writes every fill and trade to row 0, and only counts them
         at = states[name][recorded] if name in ("fills", "trades") else states[name]
         assert ((at >= 0) & (at <= end)).all(), f"state.{name} is {at.tolist()} of an array of {end}"
+    for name, array in WORK_CURSORS.items():
+        at, end = kernel.plain(book.work)[name][0], len(getattr(book, array))
+        assert 0 <= at <= end, f"work.{name} is {at} of an array of {end}"
     for part, whole in (("fresh", "orders"), ("live", "orders"), ("dormant", "details"), ("starved", "live")):
         at, end = states[part], states[whole]
         assert ((at >= 0) & (at <= end)).all(), f"state.{part} is {at.tolist()}, state.{whole} {end.tolist()}"
 
 
 def unclassified():
-    """Integers of STATE that are neither a cursor nor a counter here."""
-    integers = {name for name in STATE.names if STATE[name] == np.dtype("i8")}
-    return integers ^ (set(TAPE_CURSORS) | set(BOOK_CURSORS) | set(INPUT_CURSORS) | OTHER_CURSORS | COUNTERS)
+    """Integers of STATE and WORK that are neither a cursor nor a counter here, and names here that they do not have."""
+    state = {*TAPE_CURSORS, *BOOK_CURSORS, *INPUT_CURSORS} | OTHER_CURSORS | COUNTERS
+    return (integers(STATE) ^ state) | (integers(WORK) ^ (set(WORK_CURSORS) | WORK_COUNTERS))
+
+
+def integers(dtype):
+    return {name for name in dtype.names if dtype[name] == np.dtype("i8")}
 
 
 # Guards --------------------------------------------------------------------------------------------------------------
@@ -89,7 +99,7 @@ def assert_guards_hold(bundle):
 
 def watch(monkeypatch):
     """Guard every array of books and tapes made from now on, and look at guards and cursors after each kernel call."""
-    apart, grown, new_tape, call = kernel._apart, kernel.grown, kernel.new_tape, kernel._Runner.__call__
+    apart, grown, new_tape, call = kernel._apart, kernel.grown, kernel.new_tape, entries._Runner.__call__
 
     def new_guarded_tape(bars, rows):
         tape = new_tape(bars, rows)
@@ -108,4 +118,4 @@ def watch(monkeypatch):
     monkeypatch.setattr(kernel, "_apart", lambda count, dtype: guarded(apart(count, dtype), count))
     monkeypatch.setattr(kernel, "grown", lambda array, filled: guarded(grown(array, filled), filled))
     monkeypatch.setattr(kernel, "new_tape", new_guarded_tape)
-    monkeypatch.setattr(kernel._Runner, "__call__", guarded_call)
+    monkeypatch.setattr(entries._Runner, "__call__", guarded_call)

@@ -11,70 +11,30 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from facade.config.errors import explain
+from facade.config.per_asset import FREEZE, PerAsset
 from facade.config.toml import toml_text
 from facade.errors import ConfigError
 from ml4t_kernel.schema import MAX_TIERS
 
-
-class PerAsset(Mapping[str, Any]):
-    """An immutable, hashable mapping symbol -> value."""
-
-    __slots__ = ("_values",)
-    _values: dict[str, Any]
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        object.__setattr__(self, "_values", dict(values))
-
-    def __getitem__(self, symbol: str) -> Any:
-        return self._values[symbol]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._values.items()))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("a per-asset mapping is frozen")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._values,)
-
-    def __repr__(self) -> str:
-        return repr(self._values)
-
-
-def _frozen(values: Mapping[str, Any]) -> PerAsset:
-    if not values:
-        raise ValueError("the mapping is empty")
-    return PerAsset(values)
-
-
-_FREEZE = (AfterValidator(_frozen), PlainSerializer(dict))
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-FractionRule = Fraction | Annotated[Mapping[str, Fraction], *_FREEZE] | None
-PositiveRule = Positive | Annotated[Mapping[str, Positive], *_FREEZE] | None
-ActivationRule = NonNegative | Annotated[Mapping[str, NonNegative], *_FREEZE]
-CountRule = Count | Annotated[Mapping[str, Count], *_FREEZE] | None
-Spread = Rate | Annotated[Mapping[str, Rate], *_FREEZE] | Annotated[str, Field(min_length=1)]
+FractionRule = Fraction | Annotated[Mapping[str, Fraction], *FREEZE] | None
+PositiveRule = Positive | Annotated[Mapping[str, Positive], *FREEZE] | None
+ActivationRule = NonNegative | Annotated[Mapping[str, NonNegative], *FREEZE]
+CountRule = Count | Annotated[Mapping[str, Count], *FREEZE] | None
+Spread = Rate | Annotated[Mapping[str, Rate], *FREEZE] | Annotated[str, Field(min_length=1)]
 
 OR_MAPPING = ", a mapping symbol -> such a number, or None"
 RATE = "0 <= x < 1"

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facade.config.model import RULE_FIELDS, Config
+from facade.data.panel import Panel
 from facade.errors import ConfigError
-from facade.strategies.frames import did_you_mean, further, remember
+from facade.wording import did_you_mean, further
 from ml4t_kernel.schema import MAX_TIERS, PARAMS, RULES, SizeType, Tie
 
 AUTO_PARTICIPATION = 0.10
@@ -38,7 +39,7 @@ FLAGS = {
     "limit_through": ("limit_fill", "through"),
     "entry_assumed": ("entry_bar", "assumed"),
     "trail_proved": ("trail_timing", "proved"),
-    "mark_close": ("water_mark", "close"),
+    "water_mark_close": ("water_mark", "close"),
     "basis_signal": ("rule_basis", "signal"),
     "rank_given": ("entry_rank", "rank"),
     "reject_short": ("shortfall", "reject"),
@@ -166,7 +167,7 @@ class _Differing:
             self._rows[name] = value
 
 
-def params_row(config: Config, panel: Any) -> np.ndarray:
+def params_row(config: Config, panel: Panel) -> np.ndarray:
     """(1,) PARAMS of a configuration on a panel; what the strategy decides keeps its neutral value.
 
     Raises ConfigError when volume is needed and the panel has none, or has NaN on a traded bar.
@@ -216,7 +217,7 @@ def cap_in_force(values: Mapping[str, Any], has_volume: bool) -> Any:
     return values["cap"] if has_volume else _choose(values["cap_is_auto"], np.inf, values["cap"])
 
 
-def check_volume(panel: Any, cap: Any, impact: Any, rows: np.ndarray | None = None) -> None:
+def check_volume(panel: Panel, cap: Any, impact: Any, rows: np.ndarray | None = None) -> None:
     """While a cap or impact is in force every traded bar has a volume, else ConfigError.
 
     cap (inf: none), impact: of one configuration, or (n,) arrays; rows: (n,) numbers that the error names.
@@ -245,12 +246,12 @@ def check_volume(panel: Any, cap: Any, impact: Any, rows: np.ndarray | None = No
     )
 
 
-def missing_volume(panel: Any) -> tuple[int, int, int] | None:
+def missing_volume(panel: Panel) -> tuple[int, int, int] | None:
     """First bar and asset with a close but no volume, and how many there are; kept with the panel."""
-    return remember(panel, ("missing volume",), lambda: _missing_volume(panel))
+    return panel.derived("missing volume", lambda: _missing_volume(panel))
 
 
-def _missing_volume(panel: Any) -> tuple[int, int, int] | None:
+def _missing_volume(panel: Panel) -> tuple[int, int, int] | None:
     """First bar and asset with a close but no volume, and how many there are."""
     if not np.isnan(panel.volume.sum()):
         return None
@@ -260,7 +261,7 @@ def _missing_volume(panel: Any) -> tuple[int, int, int] | None:
     return int(cells[0] // panel.shape[1]), int(cells[0] % panel.shape[1]), len(cells)
 
 
-def asset_values(panel: Any, name: str, values: Mapping[str, float]) -> np.ndarray:
+def asset_values(panel: Panel, name: str, values: Mapping[str, float]) -> np.ndarray:
     """(A,) float64 of a mapping symbol -> value, NaN where the symbol is not in it."""
     result = np.full(panel.shape[1], np.nan)
     index = {symbol: asset for asset, symbol in enumerate(panel.symbols)}
@@ -271,7 +272,7 @@ def asset_values(panel: Any, name: str, values: Mapping[str, float]) -> np.ndarr
     return result
 
 
-def asset_rule_rows(config: Config, panel: Any) -> np.ndarray | None:
+def asset_rule_rows(config: Config, panel: Panel) -> np.ndarray | None:
     """(A,) RULES of the rules given per asset, NaN where the run-wide value holds; None when there are none."""
     mapped = [name for name in RULE_FIELDS if isinstance(getattr(config, name), Mapping)]
     if not mapped:

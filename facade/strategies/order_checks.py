@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
+from facade.strategies.order_columns import OrderColumns
 from ml4t_kernel.schema import IntentAction, Kind, TimeInForce
-
-if TYPE_CHECKING:
-    from facade.strategies.order_table import OrderColumns
 
 SUBMIT, CANCEL, REPLACE = (int(action) for action in IntentAction)
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING = (int(kind) for kind in Kind)
@@ -83,8 +79,8 @@ def _check_rules(columns: OrderColumns, intents: np.ndarray, rules: np.ndarray) 
         "take_profit": ("take_profit", np.inf, "x > 0, or inf for none"),
         "break_even": ("break_even", np.inf, "x > 0, or inf for none"),
         "time_exit": ("time_exit", np.inf, "an integer n >= 1, or inf for none"),
-        "stop_loss_price": ("stop_price", np.inf, "x > 0, or inf for none"),
-        "take_profit_price": ("target_price", np.inf, "x > 0, or inf for none"),
+        "stop_loss_price": ("stop_loss_price", np.inf, "x > 0, or inf for none"),
+        "take_profit_price": ("take_profit_price", np.inf, "x > 0, or inf for none"),
     }
     carried = rules[intents["rules"]] if len(rules) > 1 else None
     if carried is None:

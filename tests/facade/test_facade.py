@@ -24,7 +24,7 @@ from facade import (
     load_panel,
     run_backtest,
 )
-from facade.results.result import FRAMES
+from facade.results.facts import FRAMES
 
 SYMBOLS = ["AAPL", "IBM", "MSFT"]
 FRICTION = Config(commission_rate=0.001, slippage_rate=0.0005, stop_loss=0.10, trailing_stop=0.15, cooldown=5)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade.config.model import Config, PerAsset
+from facade.config.model import Config
+from facade.config.per_asset import PerAsset
 from facade.sweeps.grid.axes import DEFAULT
 from facade.sweeps.grid.grid import Grid
 from facade.sweeps.grid.samplers import Uniform

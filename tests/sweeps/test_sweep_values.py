@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade.config.model import Config, PerAsset
+from facade.config.model import Config
+from facade.config.per_asset import PerAsset
 from facade.errors import ConfigError
 from sweep_grids import NAN, TWO, Thing, Unhashable, Whole, Word, assert_sound, read, refusal, rows_of
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facade.config.model import RULE_FIELDS, PerAsset
+from facade.config.model import RULE_FIELDS
+from facade.config.per_asset import PerAsset
 from facade.encode.params import Knobs, Varied, cap_in_force
 
 WIDEST = 2**31

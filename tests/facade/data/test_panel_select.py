@@ -21,9 +21,10 @@ from facade import (
     load_panel,
     run_backtest,
 )
-from facade.data.selection import locate, select
+from facade.data.panel import select
+from facade.data.selection import locate
 from facade.encode.inputs import encode
-from facade.strategies.within import Placed
+from facade.strategies.strategy import Placed
 
 FIELDS = ("open", "high", "low", "close", "volume", "sessions")
 LABELS = ("timestamps", "session_dates", "actions")

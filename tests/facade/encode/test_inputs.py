@@ -13,7 +13,9 @@ from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.encode.inputs import encode
 from facade.errors import BacktestWarning, ConfigError, StrategyError
-from facade.strategies.orders import Orders, Signals, TargetShares, TargetWeights
+from facade.strategies.orders import Orders
+from facade.strategies.signals import Signals
+from facade.strategies.targets import TargetShares, TargetWeights
 from ml4t_kernel.schema import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -419,7 +421,7 @@ def test_empty_frames_decide_nothing():
 
 
 def test_what_is_not_a_strategy_is_refused():
-    with pytest.raises(StrategyError, match="must be Orders, TargetWeights, TargetShares or Signals, got ndarray"):
+    with pytest.raises(StrategyError, match="must be Orders, Signals, TargetShares or TargetWeights, got ndarray"):
         encode(PANEL, np.zeros((4, 3)), Config())
 
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facade.config.model import Config
-from facade.results.decode import enum_dtype
-from facade.results.result import FRAMES, Result
+from facade.results.columns import enum_dtype
+from facade.results.facts import FRAMES
+from facade.results.result import Result
 from made_runs import Ledger, days, small_ledger
 from ml4t_kernel import schema
 from ml4t_kernel.schema import Kind, Origin, Phase, Reason, Status, TimeInForce

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade.results import figure as plot_module
 from facade.results.figure import keep_extremes
 from facade.results.result import Result
 from made_runs import Ledger, days, small_ledger
@@ -120,7 +119,7 @@ def test_without_plotly_the_error_names_the_extra(monkeypatch):
 @pytest.mark.parametrize("options", [{"max_points": 3}, {"max_trades": -1}])
 def test_limits_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match="max_points must be at least 4"):
-        plot_module.plot(Result.from_run(small_ledger().run()), **options)
+        Result.from_run(small_ledger().run()).plot(**options)
 
 
 def test_a_run_without_bars_or_trades_is_still_a_figure():

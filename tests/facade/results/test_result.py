@@ -6,10 +6,12 @@ import warnings
 import pytest
 
 from consistency import assert_consistent
+from facade.backtest import warn_of_rejections
 from facade.config.model import Config
 from facade.errors import BacktestWarning
-from facade.results.refusals import REASON_TEXT, is_refused_or_cut, warn_of_rejections
-from facade.results.result import FRAMES, Result
+from facade.results.facts import FRAMES
+from facade.results.refusals import REASON_TEXT, is_refused_or_cut
+from facade.results.result import Result
 from made_runs import Ledger, small_ledger
 from ml4t_kernel.schema import Reason, Status
 

@@ -8,10 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from facade import files
 from facade.config.model import Config
 from facade.errors import DataError
 from facade.results import store
-from facade.results.result import FRAMES, Result
+from facade.results.facts import FRAMES
+from facade.results.result import Result
 from made_runs import Ledger, days, small_ledger
 
 
@@ -166,7 +168,7 @@ def full_disk(*_):
 
 @pytest.mark.parametrize("step", ["write_json", "to_disk", "_move_into_place", "_sha256"])
 def test_a_full_disk_leaves_nothing_behind_and_spares_the_earlier_result(result, stored, tmp_path, monkeypatch, step):
-    monkeypatch.setattr(store, step, full_disk)
+    monkeypatch.setattr(files, step, full_disk)
     other = Result.from_run(Ledger([[10.0, 1.0]] * 3).run())
     with pytest.raises(OSError, match="No space left"):
         other.to_parquet(tmp_path / "new")

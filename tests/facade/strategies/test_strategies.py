@@ -6,7 +6,9 @@ import pyarrow as pa
 import pytest
 
 from facade.errors import StrategyError
-from facade.strategies.orders import Orders, Signals, TargetShares, TargetWeights
+from facade.strategies.orders import Orders
+from facade.strategies.signals import Signals
+from facade.strategies.targets import TargetShares, TargetWeights
 from ml4t_kernel.schema import IntentAction, Kind, TimeInForce
 
 
