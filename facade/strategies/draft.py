@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from facade.config.model import RULE_SWITCHES
 from facade.data.memory import frozen
 from ml4t_kernel.schema import INTENT, RULES, SIGNAL
 
-SWITCHES = ("stop_loss", "take_profit", "trailing_stop", "break_even", "time_exit", "stop_price", "target_price")
+SWITCHES = (*RULE_SWITCHES, "stop_price", "target_price")
 """Fields of RULES of which any finite one is a rule to watch."""
 WIDE = 64
 """Panels up to this many assets are not cut to those that trade."""

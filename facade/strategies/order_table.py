@@ -15,7 +15,7 @@ from facade.strategies.frames import (
     require_symbols,
     require_timestamps,
 )
-from facade.strategies.order_checks import check_orders, check_references
+from facade.strategies.order_checks import RULE_COLUMNS, check_orders, check_references
 from facade.strategies.order_columns import WHAT, OrderColumns
 from facade.wording import did_you_mean
 from ml4t_kernel.schema import INTENT, RULES, IntentAction, Kind, TimeInForce
@@ -24,17 +24,6 @@ KINDS = {kind.name.lower(): int(kind) for kind in Kind}
 KIND_ALIASES = {"moo": TimeInForce.AT_OPEN, "moc": TimeInForce.AT_CLOSE}
 TIMES = {time.name.lower(): int(time) for time in TimeInForce}
 ACTIONS = {action.name.lower(): int(action) for action in IntentAction}
-RULE_COLUMNS = {
-    "stop_loss": "stop_loss",
-    "take_profit": "take_profit",
-    "trailing_stop": "trailing_stop",
-    "trail_activation": "trail_activation",
-    "break_even": "break_even",
-    "time_exit": "time_exit",
-    "stop_loss_price": "stop_price",
-    "take_profit_price": "target_price",
-}
-"""Column of the frame -> field of RULES."""
 COLUMNS = (
     "timestamp",
     "symbol",
