@@ -122,7 +122,7 @@ class Config(BaseModel):
         "lagged", "Water mark a trailing level uses.", flag=("trail_proved", "proved")
     )
     water_mark: Literal["extreme", "close"] = policy(
-        "extreme", "Price that moves the water mark.", flag=("mark_close", "close")
+        "extreme", "Price that moves the water mark.", flag=("water_mark_close", "close")
     )
     shortfall: Literal["shrink", "reject"] = policy(
         "shrink", "What happens to an entry that cash does not cover.", flag=("reject_short", "reject")

@@ -8,7 +8,7 @@ import polars as pl
 from facade.config.knobs import Range
 from facade.config.model import KNOBS, RULE_FIELDS, RULE_SWITCHES
 from facade.strategies.order_columns import OrderColumns
-from ml4t_kernel.schema import IntentAction, Kind, TimeInForce
+from ml4t_kernel.schema import RULES, IntentAction, Kind, TimeInForce
 
 SUBMIT, CANCEL, REPLACE = (int(action) for action in IntentAction)
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING = (int(kind) for kind in Kind)
@@ -18,12 +18,10 @@ PRICES = {
     "trail_amount": ("trail", (TRAILING,), "trailing-stop"),
 }
 """Column -> field of INTENT, the order types that take it, and their names."""
-PRICE_RULES = {"stop_loss_price": "stop_price", "take_profit_price": "target_price"}
-RULE_COLUMNS = {name: name for name in RULE_FIELDS} | PRICE_RULES
-"""Column of the frame -> field of RULES."""
-RULE_RANGES = {name: KNOBS[name].range or Range() for name in RULE_SWITCHES} | dict.fromkeys(
-    PRICE_RULES, Range(above=0)
-)
+RULE_COLUMNS = RULES.names or ()
+"""Columns of the rules that an order carries: the fields of RULES."""
+RULE_RANGES = {name: KNOBS[name].range or Range() for name in RULE_SWITCHES}
+RULE_RANGES |= {name: Range(above=0) for name in RULE_COLUMNS if name not in RULE_FIELDS}
 
 
 def check_orders(columns: OrderColumns, intents: np.ndarray, rules: np.ndarray) -> None:
@@ -85,15 +83,15 @@ def _check_rules(columns: OrderColumns, intents: np.ndarray, rules: np.ndarray) 
         return
     carried = rules[intents["rules"]]
     for column, allowed in RULE_RANGES.items():
-        value = carried[RULE_COLUMNS[column]]
+        value = carried[column]
         outside = ~np.isnan(value) & ~np.isposinf(value) & ~allowed.holds(value)
         columns.fail_where(outside, column, f"must be {allowed}, or inf for none")
     activation = carried["trail_activation"]
     rule = f"must be {KNOBS['trail_activation'].range}"
     columns.fail_where(~np.isnan(activation) & ~(activation >= 0), "trail_activation", rule)
-    for column, field in RULE_COLUMNS.items():
+    for column in RULE_COLUMNS:
         columns.fail_where(
-            (intents["action"] != SUBMIT) & ~np.isnan(carried[field]), column, "rules belong to a submitted order"
+            (intents["action"] != SUBMIT) & ~np.isnan(carried[column]), column, "rules belong to a submitted order"
         )
 
 

@@ -134,7 +134,7 @@ def _rule_rows(columns: OrderColumns, intents: np.ndarray) -> np.ndarray:
     for field in RULES.names or ():
         rules[field] = np.nan
     for name, column in values.items():
-        rules[RULE_COLUMNS[name]][1:] = column[rows]
+        rules[name][1:] = column[rows]
     intents["rules"][rows] = np.arange(1, len(rows) + 1)
     return rules
 

@@ -23,19 +23,17 @@ def decide(run):
     strategy = run.scenario["strategy"]
     equity = marked_equity(run)
     if strategy["kind"] == "orders":
-        for row in strategy["rows"]:
-            if row["bar"] == run.t:
-                user_order(run, row)
+        for row in run.rows.get(run.t, []):
+            user_order(run, row)
     elif equity <= 0:
         return
     elif strategy["kind"] == "signals":
         signals(run, strategy, equity)
     else:
-        for row in strategy["rows"]:
-            if row["bar"] == run.t:
-                for asset, target in enumerate(row["targets"]):
-                    if target is not None:
-                        aim(run, strategy, asset, target, equity)
+        for row in run.rows.get(run.t, []):
+            for asset, target in enumerate(row["targets"]):
+                if target is not None:
+                    aim(run, strategy, asset, target, equity)
 
 
 def is_entry(held, quantity):
@@ -80,6 +78,9 @@ def place(run, order, reason):
     """Submit a sized order, or leave the row of its refusal."""
     if reason == Reason.NONE:
         return submit(run, order)
+    against = run.positions[order.asset].shares * order.direction < 0
+    if against and reason in (Reason.MINIMUM, Reason.COOLDOWN):
+        reached("4.6 anew")
     count_refusal(reason)
     return refuse(run, order, reason)
 
@@ -340,6 +341,7 @@ def replace(run, old, row):
         setattr(new, name, getattr(old, name))
     for name in ("children", "opened", "size", "granted", "rules"):
         setattr(new, name, getattr(old, name))
+    new.replaces = True
     edit(new, row)
     end(run, old, REPLACED, Reason.REPLACED)
     submit(run, new)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clauses.by_hand import ends, fills, order, play
+from contract.by_hand import ends, fills, order, play
 from facade import Signals, TargetShares, TargetWeights
 
 

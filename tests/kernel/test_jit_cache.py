@@ -13,7 +13,7 @@ from numba import njit, types
 from facade import Config, Orders, Panel
 from facade.encode.inputs import encode
 from facade.execute import prepare
-from ml4t_kernel import book, schema
+from ml4t_kernel import entries, schema
 from ml4t_kernel.compile import jit
 
 compiled = pytest.mark.skipif(jit.INTERPRETED, reason="nothing is compiled")
@@ -40,9 +40,9 @@ def arguments():
 def call(name, arguments):
     """Call the entry of that name on bars 0 to 0: it does nothing."""
     if name == "no_strategy":
-        return book.no_strategy()(0, arguments["market"], arguments["book"], arguments["tape"])
+        return entries.no_strategy()(0, arguments["market"], arguments["book"], arguments["tape"])
     bundles = [arguments[bundle] for bundle in BUNDLES]
-    return book.runner()(*bundles, 0, 1, 0, 0, book.no_strategy())
+    return entries.runner()(*bundles, 0, 1, 0, 0, entries.no_strategy())
 
 
 def unaligned(array):
@@ -185,8 +185,8 @@ def test_kernel_options_switch_reference_counting_off():
 @pytest.mark.parametrize("name", ["runner", "no_strategy"])
 def test_no_entry_counts_references(name):
     function, signature = {
-        "runner": (book.runner(), book.RUN_TYPE),
-        "no_strategy": (book.no_strategy(), book.STRATEGY_TYPE),
+        "runner": (entries.runner(), entries.RUN_TYPE),
+        "no_strategy": (entries.no_strategy(), entries.STRATEGY_TYPE),
     }[name]
     assert reference_counts(function.py_func, signature, pipeline_class=jit._EntryCompiler, **jit.OPTIONS) == 0
 
@@ -196,12 +196,12 @@ def test_no_entry_counts_references(name):
 
 @compiled
 def test_a_second_process_loads_every_entry_from_the_cache():
-    book.runner(), book.no_strategy()  # in the cache from here on
+    entries.runner(), entries.no_strategy()  # in the cache from here on
     if jit.cache_locator() is None:
         pytest.skip("no folder for a cache")
     script = (
-        "from ml4t_kernel import book\n"
-        "for entry in book.runner(), book.no_strategy():\n"
+        "from ml4t_kernel import entries\n"
+        "for entry in entries.runner(), entries.no_strategy():\n"
         "    print(sum(entry.stats.cache_hits.values()), sum(entry.stats.cache_misses.values()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

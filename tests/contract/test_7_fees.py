@@ -1,6 +1,6 @@
 """Commission on an order's total, and the round trips that fills make (clauses 7.3 and 8)."""
 
-from clauses.by_hand import ends, fills, order, play, rows, trades
+from contract.by_hand import ends, fills, order, play, rows, trades
 
 CAPPED = [(10, 10, 10, 10, 1000)] * 4  # a tenth of a bar: 100 shares, 1,000 of notional
 

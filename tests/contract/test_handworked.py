@@ -6,8 +6,8 @@ Fills read (bar, phase, signed shares, price); a market order decided at bar 0 f
 import numpy as np
 import pytest
 
+from contract.worked import FLAT, GONE, ambiguous, asset_fills, ends, fills, order, panel, run
 from facade import TargetShares, TargetWeights
-from worked import FLAT, GONE, ambiguous, asset_fills, ends, fills, order, panel, run
 
 # 0 Time and data -----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from differential import encoded, kernel_run
 from facade import Config, Orders, Panel
 from facade.encode.inputs import encode
-from ml4t_kernel import book as kernel
+from ml4t_kernel import entries
 from ml4t_kernel.compile.jit import INTERPRETED
 from ml4t_kernel.schema import STATE, Reason
 from reference.scenarios import scenario_of
@@ -41,7 +41,7 @@ def scratch_of(inputs, rows=4096, bars=1):
     """A scratch with that room on every tape."""
     sizes = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous"), rows)
     sizes["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
-    return kernel.Scratch(inputs.market, inputs.intents, sizes | {"gross": bars}, bars)
+    return entries.Scratch(inputs.market, inputs.intents, sizes | {"gross": bars}, bars)
 
 
 def finals_of(scratch, params):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clauses.by_hand import ends, fills, order, play, rows
+from contract.by_hand import ends, fills, order, play, rows
 from facade import TargetShares, TargetWeights
 
 TWO = {"A": [10, 10, 10, 10], "B": [10, 10, 10, 10]}

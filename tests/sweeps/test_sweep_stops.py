@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from test_sweep import GRID, assert_same_table, at_chunk, few_rows_a_chunk, in_and_out, small_panel, swept
 
 from facade import BacktestWarning
 from facade.sweeps import run
 from facade.sweeps.rows import rows as store
 from facade.sweeps.run import sweep
-from test_sweep import GRID, assert_same_table, at_chunk, few_rows_a_chunk, in_and_out, small_panel, swept
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ sweep(panel, in_and_out(panel), None, GRID, keep={keep!r}, n_jobs=2, progress=Fa
 @pytest.mark.parametrize("keep", ["metrics", "equity"])
 def test_a_sweep_killed_midway_runs_only_what_is_missing_and_is_equal_to_the_bit(keep, tmp_path):
     here = Path(__file__).parent
-    code = textwrap.dedent(CHILD).format(paths=[str(here), str(here.parent)], keep=keep)
+    code = textwrap.dedent(CHILD).format(paths=[str(here), str(here.parent), str(here.parents[1])], keep=keep)
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "sweep")], stdout=subprocess.PIPE, text=True
     )

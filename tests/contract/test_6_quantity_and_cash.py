@@ -3,7 +3,7 @@
 
 import pytest
 
-from clauses.by_hand import ends, fills, order, play
+from contract.by_hand import ends, fills, order, play
 
 DIP_TO_NINE = [10, (10, 10, 9, 10), (10, 10, 8.5, 10)]
 

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 
 from ml4t_kernel.compile.jit import INTERPRETED
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 COMPILED = ("02_sweeps",)  # thousands of runs of seconds each, interpreted
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clauses.by_hand import ambiguous, ends, fills, order, play
+from contract.by_hand import ambiguous, ends, fills, order, play
 
 BUY = [order(0, 10.0)]
 SHORT = {"allow_short_selling": True}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from contract.worked import FLAT, ends, fills, order, panel, run
 from facade import Signals, TargetWeights
-from worked import FLAT, ends, fills, order, panel, run
 
 SLIDE = [FLAT, FLAT, (10, 10, 10, 10), (10, 10.5, 9, 9.25), (9.25, 9.25, 9.25, 9.25)]
 

@@ -6,7 +6,7 @@ import pytest
 
 from facade import Config, Orders, Panel, run_backtest
 from facade import execute as running
-from ml4t_kernel import book as kernel
+from ml4t_kernel import book as kernel_book
 
 ASSETS = 12
 
@@ -23,7 +23,7 @@ def both_sides():
 
 def test_ambiguous_bars_of_orders_decided_the_bar_before_have_room(monkeypatch):
     """Orders that go live on a bar may make one row an asset there, though none was waiting when room was checked."""
-    new_tape = kernel.new_tape
+    new_tape = kernel_book.new_tape
     monkeypatch.setattr(
         running.kernel, "new_tape", lambda bars, rows: new_tape(bars, {**rows, "ambiguous": 4, "fills": 4, "trades": 4})
     )
@@ -37,7 +37,7 @@ def test_ambiguous_bars_of_orders_decided_the_bar_before_have_room(monkeypatch):
 def test_the_first_size_of_a_tape_changes_no_result(monkeypatch, rows):
     panel, strategy = both_sides()
     whole = run_backtest(panel, strategy, config=Config(max_participation=None))
-    new_tape = kernel.new_tape
+    new_tape = kernel_book.new_tape
     small = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous", "booked"), rows)
     monkeypatch.setattr(running.kernel, "new_tape", lambda bars, given: new_tape(bars, {**given, **small}))
     again = run_backtest(panel, strategy, config=Config(max_participation=None))

@@ -10,7 +10,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KINDS = ("facade.strategies.orders", "facade.strategies.signals", "facade.strategies.targets")
 
 

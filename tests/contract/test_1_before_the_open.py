@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from clauses.by_hand import ends, fills, order, play, rows, trades
+from contract.by_hand import ends, fills, order, play, rows, trades
 from facade import TargetWeights
 
 SPLIT = [(2, "A", "split", 2.0)]

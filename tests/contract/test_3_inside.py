@@ -3,7 +3,7 @@
 
 import pytest
 
-from clauses.by_hand import ambiguous, ends, fills, order, play
+from contract.by_hand import ambiguous, ends, fills, order, play
 
 WIDE = (10, 12, 8, 10)
 

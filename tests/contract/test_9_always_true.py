@@ -18,7 +18,8 @@ from differential import (
 from facade.errors import DataError
 from facade.execute import execute
 from facade.results.run import Run
-from ml4t_kernel import book as kernel
+from ml4t_kernel import book as kernel_book
+from ml4t_kernel import entries
 from ml4t_kernel.schema import EXIT_LEG, Origin, Phase, Reason, Status
 from reference.scenarios import scenario_of
 
@@ -238,21 +239,21 @@ def sliced(scenario, rng, growing):
     rows = dict(orders=orders, details=2 if growing else 4096, fills=orders, trades=orders, ambiguous=orders)
     rows["booked"] = 1 if growing else len(inputs.market.actions) + len(inputs.market.stale) + 1
     rows["gross"] = panel.shape[0]
-    book = kernel.new_book(panel.shape[1], len(inputs.intents.orders), 0)
+    book = kernel_book.new_book(panel.shape[1], len(inputs.intents.orders), 0)
     if growing:
         names = ("queue", "exits", "entries", "key_rank", "amounts")
         book = book._replace(**{name: getattr(book, name)[:1].copy() for name in names})
-    tape = kernel.new_tape(panel.shape[0], rows)
-    strategy, params = kernel.no_strategy(), kernel.records(inputs.params)
-    market, intents = (type(b)(*(kernel.records(array) for array in b)) for b in (inputs.market, inputs.intents))
+    tape = kernel_book.new_tape(panel.shape[0], rows)
+    strategy, params = entries.no_strategy(), kernel_book.records(inputs.params)
+    market, intents = (type(b)(*(kernel_book.records(array) for array in b)) for b in (inputs.market, inputs.intents))
     done = 0
     while done < panel.shape[0]:
         stop = min(panel.shape[0], done + rng.randint(1, 6))
         while done < stop:
-            done = int(kernel.advance(market, intents, params, book, tape, done, stop, strategy))
+            done = int(entries.advance(market, intents, params, book, tape, done, stop, strategy))
             if done < stop:
-                book, tape = kernel.grow(book, tape)
-    plain = [type(bundle)(*(kernel.plain(array) for array in bundle)) for bundle in (book, tape)]
+                book, tape = kernel_book.grow(book, tape)
+    plain = [type(bundle)(*(kernel_book.plain(array) for array in bundle)) for bundle in (book, tape)]
     return Run(panel, config, inputs, *plain, done, ())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clauses.by_hand import ends, fills, order, play
+from contract.by_hand import ends, fills, order, play
 
 DEEP = (10, 10, 8, 10)
 

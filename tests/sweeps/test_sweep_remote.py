@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_sweep import assert_same_table, at_chunk, few_rows_a_chunk, in_and_out, small_panel, swept
 
 from facade import ConfigError
 from facade.sweeps.workers import publish
@@ -21,7 +22,6 @@ from facade.sweeps.workers.job import Job, run_job
 from facade.sweeps.workers.publish import packed, settled, unpacked
 from ml4t_kernel.compile.jit import INTERPRETED
 from ml4t_kernel.schema import INTENT, PARAMS
-from test_sweep import assert_same_table, at_chunk, few_rows_a_chunk, in_and_out, small_panel, swept
 
 pytestmark = pytest.mark.unchecked
 BARS = 16 if INTERPRETED else 1500
