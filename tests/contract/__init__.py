@@ -1,5 +1,5 @@
-"""Hand-worked bars, one sentence of the execution contract a test: prices that a reader can follow, and why they must
-be.
+"""The execution contract, clause by clause: hand-worked bars, one sentence a test, prices that a reader can follow;
+what is always true; real data.
 
-The mutants of `tests.mutants` are killed by these tests.
+The mutants of `tests.mutants` are killed by the hand-worked bars.
 """

@@ -5,11 +5,12 @@ import warnings
 import numpy as np
 import polars as pl
 
-from facade import Config, Orders, Panel, Result, run_backtest
+from facade import BacktestWarning, Config, Orders, Panel, Result, run_backtest
 from facade.strategies.order_table import COLUMNS
 
-NUMBERS = {"quantity", "limit_price", "stop_price", "trail_amount", "bars", "rank"}
 WORDS = {"symbol", "type", "time_in_force", "action", "id", "parent", "group", "tag"}
+LEVELS = {"limit": "limit_price", "stop": "stop_price", "trail": "trail_amount"}
+TYPES = {("limit",): "limit", ("stop",): "stop", ("limit", "stop"): "stop_limit", ("trail",): "trailing_stop"}
 
 
 def panel(prices, actions=(), sessions=None):
@@ -48,8 +49,20 @@ def _actions(rows):
 
 
 def order(bar, quantity=None, symbol="A", **columns):
-    """One row of `Orders`, decided at the close of `bar`."""
-    return {"timestamp": bar, "symbol": symbol, "quantity": quantity, **columns}
+    """One row of `Orders`, decided at the close of `bar`.
+
+    limit, stop, trail: short for the column of that level; they say the type of the order, unless one is given.
+    """
+    levels = {name: columns.pop(name) for name in LEVELS if name in columns}
+    if levels:
+        columns = {"type": TYPES[tuple(levels)], **columns}
+    return {
+        "timestamp": bar,
+        "symbol": symbol,
+        "quantity": quantity,
+        **columns,
+        **{LEVELS[name]: level for name, level in levels.items()},
+    }
 
 
 def orders(*rows):
@@ -73,7 +86,7 @@ def play(prices, strategy, actions=(), sessions=None, **config) -> Result:
         strategy = orders(*strategy)
     settings = Config(**{"max_participation": None, **config})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # refused and cut orders are the point of many tests
+        warnings.simplefilter("ignore", BacktestWarning)  # refused and cut orders are the point of many tests
         return run_backtest(panel(prices, actions, sessions), strategy, config=settings)
 
 
@@ -95,6 +108,11 @@ def ends(result):
 def trades(result, *columns):
     """The named columns of every round trip."""
     return rows(result.trades, *columns)
+
+
+def equity(result):
+    """The equity of every bar."""
+    return [value for (value,) in rows(result.equity, "equity")]
 
 
 def ambiguous(result):

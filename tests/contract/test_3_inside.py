@@ -1,5 +1,4 @@
-"""The walk inside the bar: nearest first, ties, entry bars, proof by the close, ambiguous bars (clauses 3.0 to
-3.2, 3.4)."""
+"""The walk inside the bar: nearest first, ties, entry bars, proof by the close, cash (clauses 3.0, 3.2, 3.4)."""
 
 import pytest
 
@@ -9,16 +8,21 @@ WIDE = (10, 12, 8, 10)
 
 
 def limit(bar, quantity, price, **columns):
-    return order(bar, quantity, type="limit", limit_price=price, **columns)
+    return order(bar, quantity, limit=price, **columns)
 
 
 def stop(bar, quantity, price, **columns):
-    return order(bar, quantity, type="stop", stop_price=price, **columns)
+    return order(bar, quantity, stop=price, **columns)
+
+
+# 3.0 Which level is met first ----------------------------------------------------------------------------------------
 
 
 def test_levels_on_one_side_are_met_nearest_first():
     rows = [limit(0, 1.0, 8.5), limit(0, 2.0, 9.5), limit(0, 3.0, 9.0)]
     assert fills(play([10, WIDE], rows)) == [(1, 2.0, 9.5), (1, 3.0, 9.0), (1, 1.0, 8.5)]
+    rows = [order(0, 10.0), limit(1, -5.0, 12.0), limit(1, -5.0, 11.0)]
+    assert fills(play([10, 10, (10, 13, 10, 13)], rows))[1:] == [(2, -5.0, 11.0), (2, -5.0, 12.0)]
 
 
 def test_at_one_price_exits_go_before_entries():
@@ -43,6 +47,22 @@ def test_which_side_came_first_is_a_policy_and_the_bar_is_counted(tie, bar, exit
     assert result.metrics["ambiguous_bars"] == 1
 
 
+@pytest.mark.parametrize(
+    ("tie", "low", "price"),
+    [
+        ("pessimistic", 8.5, 9.0),  # the stop, adverse to the holder, first
+        ("optimistic", 8.5, 12.0),
+        ("nearest", 8.5, 9.0),  # the low is 1.5 away, the high 2.5
+        ("nearest", 7.0, 12.0),  # now the high is nearer
+    ],
+)
+def test_which_order_of_a_group_came_first_is_the_same_policy(tie, low, price):
+    group = [order(0, 10.0), limit(1, -10.0, 12.0, group="g"), stop(1, -10.0, 9.0, group="g")]
+    result = play([10, 10, (10, 12.5, low, 10)], group, tie=tie)
+    assert fills(result, "phase")[1:] == [(2, -10.0, price, "inside")]
+    assert ambiguous(result) == [(2, "two_sided")]
+
+
 def test_for_a_short_the_adverse_side_is_up():
     result = play([10, 10, WIDE], [order(0, -10.0)], allow_short_selling=True, stop_loss=0.1, take_profit=0.1)
     assert fills(result)[1:] == [(2, 10.0, 11.0)]
@@ -65,7 +85,7 @@ def test_a_position_of_the_open_meets_the_whole_bar():
     assert fills(play([10, (10, 10, 8, 10)], [order(0, 10.0)], stop_loss=0.1))[1:] == [(1, -10.0, 9.0)]
 
 
-# Entry bars ----------------------------------------------------------------------------------------------------------
+# 3.2 Positions born inside the bar -----------------------------------------------------------------------------------
 
 
 def entered_inside(bar, **config):
@@ -112,6 +132,16 @@ def test_only_adverse_levels_are_assumed():
     assert fills(result) == [(1, 10.0, 9.5)]
 
 
+def test_a_target_further_along_the_move_is_met_where_a_stop_behind_it_needs_proof():
+    # bought by the stop at 11 on the way up; the rule stop 5 % below, 10.45, is in range, but C = 12 proves nothing
+    bars, rows = [10, (10, 13, 9, 12), 12], [stop(0, 10.0, 11.0)]
+    proved = play(bars, rows, stop_loss=0.05)
+    assert fills(proved) == [(1, 10.0, 11.0)] and ambiguous(proved) == [(1, "entry_bar")]
+    assert fills(play(bars, rows, stop_loss=0.05, entry_bar="assumed"))[1:] == [(1, -10.0, 10.45)]
+    # the target 10 % above, 12.1, lies further along the move: certain
+    assert fills(play(bars, rows, take_profit=0.1))[1:] == [(1, -10.0, 12.1)]
+
+
 def test_children_born_inside_are_held_to_the_same_proof():
     rows = [
         limit(0, 10.0, 9.5, id="entry"),
@@ -135,38 +165,7 @@ def test_an_exit_order_of_before_waits_for_proof_against_a_position_born_inside(
     assert ambiguous(result) == [(1, "entry_bar")]
 
 
-# Trails --------------------------------------------------------------------------------------------------------------
-
-TRAIL_BARS = [10, 10, (10, 12, 10, 10.5), 10.5]  # 12 x 0.9 = 10.8: the close of bar 2 is below it
-
-
-def test_a_trail_of_this_bars_extreme_is_counted_or_taken_when_the_close_proves_it():
-    lagged = play(TRAIL_BARS, [order(0, 10.0)], trailing_stop=0.1)
-    assert fills(lagged, "origin") == [(1, 10.0, 10.0, "order"), (3, -10.0, 10.5, "trailing_stop")]
-    assert ambiguous(lagged) == [(2, "trail")]
-    proved = play(TRAIL_BARS, [order(0, 10.0)], trailing_stop=0.1, trail_timing="proved")
-    assert fills(proved, "origin") == [(1, 10.0, 10.0, "order"), (2, -10.0, 10.5, "trailing_stop")]
-    assert ambiguous(proved) == []
-    close_marks = play(TRAIL_BARS, [order(0, 10.0)], trailing_stop=0.1, water_mark="close")
-    assert ambiguous(close_marks) == []
-
-
-def test_a_trail_of_a_short_is_counted_too():
-    bars = [10, 10, (10, 10, 8, 9.5), 9.5]  # 8 x 1.1 = 8.8
-    result = play(bars, [order(0, -10.0)], trailing_stop=0.1, allow_short_selling=True)
-    assert fills(result)[1:] == [(3, 10.0, 9.5)]
-    assert ambiguous(result) == [(2, "trail")]
-
-
-def test_a_trailing_order_is_held_to_the_same_proof():
-    rows = [order(0, 10.0), order(1, -10.0, type="trailing_stop", trail_amount=1.0)]
-    lagged = play(TRAIL_BARS, rows)
-    assert fills(lagged)[1:] == [(3, -10.0, 10.5)]
-    assert ambiguous(lagged) == [(2, "trail")]
-    assert fills(play(TRAIL_BARS, rows, trail_timing="proved"))[1:] == [(2, -10.0, 10.5)]
-
-
-# Which asset first ---------------------------------------------------------------------------------------------------
+# 3.4 Cash, and which asset comes first -------------------------------------------------------------------------------
 
 
 def test_assets_are_walked_by_their_best_ranked_entry():
@@ -179,9 +178,34 @@ def test_assets_are_walked_by_their_best_ranked_entry():
     assert fills(result, "symbol") == [(1, 80.0, 9.0, "A"), (1, 20.0, 9.0, "B")]
 
 
-def test_a_limit_without_budget_waits_and_a_stop_without_budget_triggers():
-    bars = [(10, 10, 10, 10, 1000), (10, 10, 10, 10, 1000), (10, 12, 8, 10, 0), (11, 11, 11, 11, 1000)]
-    rows = [order(0, 100.0), limit(1, 10.0, 9.0), stop(1, -100.0, 8.5)]
-    result = play(bars, rows, max_participation=0.1)
-    assert fills(result) == [(1, 100.0, 10.0), (3, -100.0, 11.0)]
-    assert ends(result)[1] == ("live", None, 0.0)
+def test_entries_inside_use_what_the_open_left_and_exits_do_not_pay_them():
+    # 500 left after A; B's limit asks 100 x 9 = 900: 55 shares, though A is sold inside the same bar
+    bars = {"A": [10, 10, (10, 13, 10, 12)], "B": [10, 10, (10, 10, 8, 9)]}
+    rows = [order(0, 50.0), limit(1, -50.0, 12.0), limit(1, 100.0, 9.0, symbol="B")]
+    result = play(bars, rows, initial_cash=1_000.0)
+    assert sorted(fills(result, "symbol")[1:]) == [(2, -50.0, 12.0, "A"), (2, 55.0, 9.0, "B")]
+    assert ends(result)[2] == ("cancelled", "cash", 55.0)
+
+
+def test_proceeds_of_exits_inside_the_bar_are_not_spendable_inside_it():
+    bars = {"A": [10, 10, (10, 12, 9.5, 10)], "B": [10, 10, (10, 10, 8, 10)]}
+    rows = [
+        order(0, 100.0),
+        order(1, 10.0, limit=5.0),  # out of range, yet it lets A be walked before B
+        order(1, -100.0, limit=11.0),
+        order(1, 50.0, symbol="B", limit=9.0),
+    ]
+    result = play(bars, rows, initial_cash=1090.0)
+    # 90 were left at the open: 10 of B, though A has brought 1,100 by then
+    assert fills(result) == [(1, 100.0, 10.0), (2, -100.0, 11.0), (2, 10.0, 9.0)]
+
+
+def test_entries_inside_the_bar_share_what_the_open_left():
+    bars = {"A": [10, (10, 10, 8, 10)], "B": [10, (10, 10, 8, 10)]}
+    rows = [
+        order(0, 60.0, limit=9.0),
+        order(0, -20.0, stop=8.5),
+        order(0, 60.0, symbol="B", limit=9.0),
+    ]
+    # 900 - 540 leave 360 for B; the 170 that A's stop brings on the way down are not spendable inside the bar
+    assert fills(play(bars, rows, initial_cash=900.0)) == [(1, 60.0, 9.0), (1, -20.0, 8.5), (1, 40.0, 9.0)]

@@ -20,11 +20,23 @@ def shares(*values, **options):
     return targets(TargetShares, *values, **options)
 
 
+# 6.0 Targets ---------------------------------------------------------------------------------------------------------
+
+
 def test_a_target_replaces_what_is_left_of_the_one_before():
     bars = [(10, 10, 10, 10, 400)] * 5
     result = play(bars, shares(100, 100, 100, None, None), max_participation=0.1)
     assert fills(result) == [(1, 40.0, 10.0), (2, 40.0, 10.0), (3, 20.0, 10.0)]
     assert [end[0] for end in ends(result)] == ["replaced", "replaced", "filled"]
+
+
+def test_weights_are_sized_at_the_deciding_close():
+    weights = np.full((3, 2), np.nan)
+    weights[0] = (0.5, 0.25)
+    result = play(
+        {"A": [(9, 11, 9, 10), 12, 20], "B": [5, 8, 5]}, TargetWeights.from_array(weights), initial_cash=1000.0
+    )
+    assert fills(result) == [(1, 50.0, 12.0), (1, 50.0, 8.0)]
 
 
 def test_a_weight_is_of_the_equity_of_its_bar():
@@ -71,7 +83,7 @@ def test_targets_wait_out_the_cooldown_too():
     assert [end[:2] for end in ends(result)[2:]] == [("rejected", "cooldown")] * 2 + [("filled", None)]
 
 
-# Signals -------------------------------------------------------------------------------------------------------------
+# 4.6 Signals ---------------------------------------------------------------------------------------------------------
 
 
 def signals(length, entries=(), exits=(), short_entries=(), short_exits=(), **options):
@@ -85,6 +97,8 @@ def signals(length, entries=(), exits=(), short_entries=(), short_exits=(), **op
 
 
 FLAT = [10] * 6
+
+
 SHARES = {"size": 10.0, "size_type": "shares"}
 
 
@@ -149,24 +163,23 @@ def test_an_exit_signal_exits_once():
     assert [row[1] for row in fills(result)[1:]] == [-4.0, -4.0, -2.0]
 
 
-# Orders as given -----------------------------------------------------------------------------------------------------
+# 4.6 Orders as given -------------------------------------------------------------------------------------------------
 
 
 def test_an_order_is_cancelled_at_the_close_of_the_bar_that_says_so():
-    rows = [order(0, 5.0, type="limit", limit_price=9.0, id="x"), order(1, action="cancel", id="x")]
+    rows = [order(0, 5.0, limit=9.0, id="x"), order(1, action="cancel", id="x")]
     assert fills(play([10, (10, 10, 8, 10), 10], rows)) == [(1, 5.0, 9.0)]
     result = play([10, 10, (10, 10, 8, 10)], rows)
     assert fills(result) == []
     assert ends(result) == [("cancelled", "cancelled", 0.0)]
 
 
-def test_an_order_of_its_own_rank_is_last_without_one():
-    bars = {"A": [10, 10], "B": [10, 10]}
-    rows = [order(0, 80.0, symbol="A", type="limit", limit_price=11.0), order(0, 80.0, symbol="B", rank=5.0)]
-    result = play(bars, rows, initial_cash=1000.0, entry_rank="rank")
-    assert fills(result, "symbol") == [(1, 80.0, 10.0, "B"), (1, 20.0, 10.0, "A")]
-
-
-def test_what_is_decided_on_the_last_bar_stays_pending():
-    result = play([10, 10], [order(1, 5.0)])
-    assert ends(result) == [("decided", None, 0.0)]
+def test_a_replacement_changes_what_is_given_and_keeps_the_rest():
+    rows = [
+        order(0, 100.0, id="x", limit=9.0),
+        order(1, id="x", action="replace", limit=9.5),
+        order(2, 30.0, id="x", action="replace", type="limit"),
+    ]
+    result = play([10, 10, 10, (10, 10, 9.25, 10)], rows)
+    assert fills(result) == [(3, 30.0, 9.5)]
+    assert [end[0] for end in ends(result)] == ["replaced", "replaced", "filled"]

@@ -5,12 +5,17 @@ import pytest
 from contract.by_hand import ambiguous, ends, fills, order, play
 
 BUY = [order(0, 10.0)]
+
+
 SHORT = {"allow_short_selling": True}
 
 
 def exits(result):
     """(bar, price, reason) of what closed the position."""
     return [(bar, price, origin) for bar, shares, price, origin in fills(result, "origin")][1:]
+
+
+# 5.1 Levels ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_stop_loss_is_a_fraction_of_the_basis_and_pays_stop_slippage():
@@ -20,10 +25,26 @@ def test_a_stop_loss_is_a_fraction_of_the_basis_and_pays_stop_slippage():
     assert exits(result) == [(2, 11.0, "stop_loss")]
 
 
+@pytest.mark.parametrize(
+    ("low", "open_", "price", "phase"),
+    [
+        (8.75, 10.0, 9.0, "inside"),  # touched inside: at the stop, 10 % below 10
+        (8.0, 8.5, 8.5, "open"),  # gapped through: at the open
+    ],
+)
+def test_a_stop_loss_fills_at_the_stop_or_the_open(low, open_, price, phase):
+    result = play([10, 10, (open_, 10, low, 9.5)], BUY, stop_loss=0.1)
+    assert fills(result, "phase")[1:] == [(2, -10.0, price, phase)]
+    assert result.trades["exit_reason"].to_list() == ["stop_loss"]
+
+
 def test_a_take_profit_is_a_passive_limit_inside_and_improves_at_the_open():
+    # bought at 10 x 1.01 = 10.1; target 10.1 x 1.1 = 11.11, without slippage; the open of 12 with it
     result = play([10, 10, (10, 12, 10, 11)], BUY, take_profit=0.1, slippage_rate=0.01, maker_rate=0.0)
-    assert fills(result, "passive")[1] == (2, -10.0, round(10.1 * 1.1, 9), True)
+    assert fills(result, "passive")[1] == (2, -10.0, 11.11, True)
     assert exits(play([10, 10, 12], BUY, take_profit=0.1)) == [(2, 12.0, "take_profit")]
+    result = play([10, 10, 12], BUY, take_profit=0.1, slippage_rate=0.01)
+    assert fills(result, "phase")[1] == (2, -10.0, 11.88, "open")
     result = play([10, 10, (10, 10, 8, 9)], [order(0, -10.0)], take_profit=0.1, **SHORT)
     assert exits(result) == [(2, 9.0, "take_profit")]
 
@@ -31,6 +52,12 @@ def test_a_take_profit_is_a_passive_limit_inside_and_improves_at_the_open():
 def test_the_rules_of_an_order_replace_the_defaults_one_by_one():
     result = play([10, 10, (10, 10, 8, 9), 12], [order(0, 10.0, stop_loss=0.3)], stop_loss=0.1, take_profit=0.15)
     assert exits(result) == [(3, 12.0, "take_profit")]
+
+
+def test_a_rule_of_the_opening_order_may_be_nearer_or_off():
+    bars = [10, 10, (10, 10, 8.75, 9.5)]
+    assert exits(play(bars, [order(0, 10.0, stop_loss=0.05)], stop_loss=0.1)) == [(2, 9.5, "stop_loss")]
+    assert exits(play(bars, [order(0, 10.0, stop_loss=float("inf"))], stop_loss=0.1)) == []
 
 
 def test_the_basis_is_the_average_fill_or_the_price_of_the_signal():
@@ -51,6 +78,14 @@ def test_a_trail_is_armed_by_its_activation_profit_only():
     assert exits(result) == [(5, 10.8, "trailing_stop")]
 
 
+def test_a_trail_that_its_mark_has_armed_follows_it_from_the_next_bar_on():
+    # bought at 10; the high of 12 arms it (activation 10 %: 11): level 12 x 0.9 = 10.8 from bar 3 on
+    rules = {"trailing_stop": 0.1, "trail_activation": 0.1}
+    assert exits(play([10, 10, (10, 12, 10, 12), (12, 12, 10.5, 11)], BUY, **rules)) == [(3, 10.8, "trailing_stop")]
+    # never at 11: never armed
+    assert exits(play([10, 10, (10, 10.9, 10, 10.9), (10.9, 10.9, 9, 9.5)], BUY, **rules)) == []
+
+
 def test_an_armed_trail_stays_armed_when_the_basis_rises():
     bars = [10, 10, (10, 12, 10, 12), (12, 12, 11.5, 12), (12, 12, 10, 11)]
     result = play(bars, [*BUY, order(2, 10.0)], trailing_stop=0.1, trail_activation=0.2)
@@ -66,7 +101,7 @@ def test_a_trail_follows_the_mark_of_earlier_bars():
 
 def test_the_water_mark_is_the_extreme_or_the_close():
     bars = [10, 10, (10, 12, 10, 11), (11, 11, 9, 10)]
-    resting = order(0, 1.0, type="limit", limit_price=1.0)  # with an order that waits no bar is quiet
+    resting = order(0, 1.0, limit=1.0)  # with an order that waits no bar is quiet
     for rows in (BUY, [*BUY, resting]):
         assert exits(play(bars, rows, trailing_stop=0.1)) == [(3, 10.8, "trailing_stop")]
         assert exits(play(bars, rows, trailing_stop=0.1, water_mark="close")) == [(3, 9.9, "trailing_stop")]
@@ -74,7 +109,7 @@ def test_the_water_mark_is_the_extreme_or_the_close():
 
 def test_a_position_born_inside_has_the_close_for_its_first_mark():
     bars = [10, (10, 15, 8.9, 11), (11, 11, 9.5, 10)]
-    rows = [order(0, 10.0, type="limit", limit_price=9.0)]
+    rows = [order(0, 10.0, limit=9.0)]
     assert exits(play(bars, rows, trailing_stop=0.1)) == [(2, 9.9, "trailing_stop")]
 
 
@@ -83,6 +118,10 @@ def test_break_even_puts_the_stop_at_the_average_price():
     result = play(bars, BUY, break_even=0.2, stop_loss=0.3)
     assert exits(result) == [(3, 10.0, "break_even")]
     assert exits(play(bars, BUY, break_even=0.25, stop_loss=0.05)) == [(3, 9.5, "stop_loss")]
+    # a high of 11 is 10 x 1.1, which is 11.000000000000002 in float64
+    at_it = play([10, 10, (10, 11, 10, 11), (11, 11, 9, 9)], BUY, break_even=0.1, stop_loss=0.5)
+    assert exits(at_it) == [(3, 10.0, "break_even")]
+    assert at_it.trades["exit_reason"].to_list() == ["break_even"]
 
 
 def test_the_highest_stop_is_in_force_and_gives_the_reason():
@@ -95,6 +134,9 @@ def test_the_highest_stop_is_in_force_and_gives_the_reason():
 def test_a_target_is_met_as_limits_are(limit):
     result = play([10, 10, (10, 11, 10, 10), 10], [order(0, 10.0, take_profit_price=11.0)], limit_fill=limit)
     assert exits(result) == ([(2, 11.0, "take_profit")] if limit == "touch" else [])
+
+
+# 5.2 What fires ------------------------------------------------------------------------------------------------------
 
 
 def test_a_time_exit_is_decided_at_the_close_of_its_bar_and_leaves_at_the_next_open():
@@ -140,8 +182,7 @@ def test_a_stop_out_keeps_entries_away_for_its_cooldown():
     assert fills(result)[2:] == [(3, 5.0, 11.0)]  # a target starts none
 
 
-# Quiet bars: one position between its levels is walked without the phases
-# ----------------------------------------------
+# Quiet bars: one position between its levels is walked without the phases --------------------------------------------
 
 
 def test_quiet_bars_end_at_the_level_and_not_beyond():
@@ -163,7 +204,7 @@ def test_quiet_bars_keep_the_statistics_of_the_account():
     closes = [10, 10, 12, 11, 9, 9.5, 13]
     calm = play(closes, BUY, initial_cash=100.0)
     # with an order that rests far away the same bars go through all phases
-    busy = play(closes, [*BUY, order(0, 1.0, type="limit", limit_price=1.0)], initial_cash=100.0)
+    busy = play(closes, [*BUY, order(0, 1.0, limit=1.0)], initial_cash=100.0)
     same = ("final_value", "volatility", "sharpe", "sortino", "max_drawdown")
     assert {name: calm.metrics[name] for name in same} == {name: busy.metrics[name] for name in same}
     assert round(calm.metrics["max_drawdown"], 9) == 0.25

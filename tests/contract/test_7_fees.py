@@ -1,12 +1,80 @@
-"""Commission on an order's total, and the round trips that fills make (clauses 7.3 and 8)."""
+"""The price of a fill with its costs, and the commission on an order's total (clause 7)."""
 
-from contract.by_hand import ends, fills, order, play, rows, trades
+import pytest
+
+from contract.by_hand import fills, order, play
 
 CAPPED = [(10, 10, 10, 10, 1000)] * 4  # a tenth of a bar: 100 shares, 1,000 of notional
 
 
 def fees(result):
     return [round(fee, 9) for fee in result.fills["commission"]]
+
+
+# 7.1 Costs -----------------------------------------------------------------------------------------------------------
+
+
+def test_spread_slippage_and_stop_slippage_are_adverse_and_add_up():
+    # half of the spread 0.02, slippage 0.01 and 0.5 a share; a stop 0.05 more
+    costs = {"spread": 0.02, "slippage_rate": 0.01, "slippage_fixed": 0.5, "stop_slippage_rate": 0.05}
+    rows = [order(0, 10.0), order(1, -4.0), order(1, -6.0, stop=90.0)]
+    result = play([100, 100, (100, 100, 90, 95)], rows, **costs)
+    # 100 x 1.02 + 0.5; 100 x 0.98 - 0.5; 90 x 0.93 - 0.5
+    assert fills(result, "slippage") == [(1, 10.0, 102.5, 25.0), (2, -4.0, 97.5, 10.0), (2, -6.0, 83.2, 40.8)]
+
+
+def test_impact_grows_with_what_the_side_has_traded_in_the_bar():
+    law = {"impact_coefficient": 0.1, "impact_exponent": 0.5}
+    bars = [(100, 100, 100, 100, 1000), (100, 100, 100, 100, 10_000), (100, 100, 100, 100, 2500)]
+    result = play(bars, [order(0, 100.0), order(0, 300.0), order(1, -100.0)], **law)
+    # 0.1 sqrt(100 / 10,000), then 0.1 sqrt(400 / 10,000); the sells of bar 2 start anew: 0.1 sqrt(100 / 2,500)
+    assert fills(result) == [(1, 100.0, 101.0), (1, 300.0, 102.0), (2, -100.0, 98.0)]
+
+
+def test_impact_scales_with_volatility_when_asked():
+    law = {"impact_coefficient": 1.0, "impact_exponent": 0.5, "impact_sigma": 1.0, "volatility_window": 2}
+    bars = [(p, p, p, p, 10_000) for p in (100, 110, 99, 100)]
+    # before bar 3: returns 0.1 and -0.1, sample deviation 0.1 sqrt(2); x sqrt(100 / 10,000)
+    assert fills(play(bars, [order(2, 100.0)], **law)) == [(3, 100.0, round(100 * (1 + 0.1 * 2**0.5 * 0.1), 9))]
+
+
+# 7.2 Limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_costs_never_push_a_fill_beyond_its_limit():
+    costly = {"slippage_rate": 0.10, "allow_short_selling": True}
+    buys = [order(0, 5.0), order(0, 5.0, limit=10.5), order(0, 5.0, limit=12.0)]
+    assert fills(play([10, 10], buys, **costly)) == [(1, 5.0, 11.0), (1, 5.0, 10.5), (1, 5.0, 11.0)]
+    sells = [order(0, -5.0), order(0, -5.0, limit=9.5)]
+    assert fills(play([10, 10], sells, **costly)) == [(1, -5.0, 9.0), (1, -5.0, 9.5)]
+
+
+def test_a_limit_met_inside_the_bar_pays_no_slippage():
+    dear = {"slippage_rate": 0.10, "spread": 0.02}
+    result = play([10, (10, 10, 8, 10)], [order(0, 5.0, limit=9.0)], **dear)
+    assert fills(result, "passive", "slippage") == [(1, 5.0, 9.0, True, 0.0)]
+
+
+# 7.3 Commission ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        ({"commission_rate": 0.001}, [0.4, 0.6]),  # 400 and 600 of notional
+        ({"commission_per_share": 0.01}, [0.4, 0.6]),
+        ({"commission_per_trade": 2.0}, [2.0, 0.0]),  # once an order
+        ({"commission_rate": 0.001, "commission_minimum": 0.7}, [0.7, 0.3]),  # 1.0 in all: a slice pays the difference
+        ({"commission_rate": 0.001, "commission_maximum": 0.5}, [0.4, 0.1]),
+        ({"commission_tiers": [(0.0, 0.01), (500.0, 0.001)]}, [4.0, 1.0 + 0.5]),  # the part above 500 at 0.1 %
+        ({"sell_tax_rate": 0.01}, [0.0, 0.0]),
+    ],
+)
+def test_commission_is_on_the_orders_totals_and_a_slice_pays_the_difference(costs, expected):
+    bars = [(10, 10, 10, 10, 1_000), (10, 10, 10, 10, 400), (10, 10, 10, 10, 1_000)]
+    result = play(bars, [order(0, 100)], max_participation=0.10, **costs)
+    assert fills(result) == [(1, 40.0, 10.0), (2, 60.0, 10.0)]
+    assert fees(result) == expected
 
 
 def test_one_minimum_and_one_maximum_cover_all_slices_of_an_order():
@@ -29,7 +97,7 @@ def test_tiers_are_marginal_and_see_the_whole_order():
 
 def test_what_rests_and_is_met_pays_the_maker_rate():
     bars = [10, (10, 10, 8, 10), 10]
-    both = [order(0, 100.0, type="limit", limit_price=9.0), order(0, 10.0)]
+    both = [order(0, 100.0, limit=9.0), order(0, 10.0)]
     result = play(bars, both, commission_rate=0.01, maker_rate=0.002)
     assert fills(result, "commission") == [(1, 10.0, 10.0, 1.0), (1, 100.0, 9.0, 1.8)]
 
@@ -39,86 +107,7 @@ def test_shares_pay_per_share_and_only_sells_pay_tax():
     assert fees(result) == [1.0, 6.0]
 
 
-def test_a_trade_is_booked_at_average_cost():
-    bars = [10, 10, 16, 15, 12]
-    result = play(bars, [order(0, 10.0), order(1, 20.0), order(2, -15.0), order(3, -15.0)], initial_cash=1000.0)
-    # average (100 + 320) / 30 = 14: 15 x (15 - 14) + 15 x (12 - 14)
-    assert trades(result, "quantity", "entry_price", "exit_price", "gross_pnl") == [(30.0, 14.0, 13.5, -15.0)]
-    assert round(result.metrics["total_return"], 9) == -0.015
-
-
-def test_a_short_gains_when_the_price_falls():
-    result = play([10, 10, 8], [order(0, -10.0), order(1, 10.0)], allow_short_selling=True, initial_cash=1000.0)
-    assert trades(result, "direction", "quantity", "gross_pnl") == [("short", -10.0, 20.0)]
-    assert result.equity["equity"].to_list() == [1000.0, 1000.0, 1020.0]
-
-
-def test_excursions_are_seen_from_the_holder():
-    bars = [10, (10, 12, 9, 10), (10, 13, 8, 10), (10, 20, 5, 10)]
-    long = play(bars, [order(0, 10.0), order(2, -10.0)])
-    assert trades(long, "mfe", "mae") == [(0.3, -0.2)]  # the exit bar counts with its exit price only
-    short = play(bars, [order(0, -10.0), order(2, 10.0)], allow_short_selling=True)
-    assert trades(short, "mfe", "mae") == [(0.2, -0.3)]
-
-
-def test_a_position_born_inside_meets_its_first_bar_with_fill_and_close_only():
-    bars = [10, (10, 15, 8, 11), (10, 10.5, 9.5, 10)]
-    result = play(bars, [order(0, 10.0, type="limit", limit_price=9.0), order(1, -10.0)])
-    assert trades(result, "entry_price", "mfe", "mae") == [(9.0, round(2 / 9, 9), 0.0)]
-
-
-def test_a_residue_of_rounding_is_flat():
-    # 0.1 + 0.2 is 0.30000000000000004
-    result = play([10, 10, 10, 10], [order(0, 0.1), order(0, 0.2), order(1, -0.3)], lot=0)
-    assert len(result.trades) == 1
-    assert result.equity["open_positions"].to_list() == [0, 1, 0, 0]
-
-
-def test_an_order_that_crosses_zero_makes_two_fills_and_two_trades():
-    bars = [10, 10, 12, 11]
-    result = play(bars, [order(0, 100.0), order(1, -150.0), order(2, 50.0)], allow_short_selling=True)
-    assert fills(result, "order_id") == [
-        (1, 100.0, 10.0, 0),
-        (2, -100.0, 12.0, 1),
-        (2, -50.0, 12.0, 1),
-        (3, 50.0, 11.0, 2),
-    ]
-    assert trades(result, "quantity", "gross_pnl") == [(100.0, 200.0), (-50.0, 50.0)]
-
-
-def test_without_shorting_an_order_that_would_cross_is_cut_to_the_position():
-    result = play([10, 10, 12, 11], [order(0, 100.0), order(1, -150.0), order(2, -1.0)])
-    assert fills(result) == [(1, 100.0, 10.0), (2, -100.0, 12.0)]
-    assert ends(result) == [("filled", None, 100.0), ("cancelled", "no_short", 100.0), ("rejected", "no_short", 0.0)]
-
-
-def test_an_order_is_cut_to_the_position_also_when_the_cap_fills_it_in_part():
-    bars = [(10, 10, 10, 10, 1000), (10, 10, 10, 10, 1000), (10, 10, 10, 10, 400)]
-    held = order(0, 100.0)
-    result = play(bars, [held, order(1, -150.0)], max_participation=0.1)
-    assert result.orders["working_quantity"].to_list() == [0.0, 60.0]  # of 100, not of 150
-    reduce = order(1, -150.0, reduce_only=True)
-    result = play(bars, [held, reduce], max_participation=0.1, allow_short_selling=True)
-    assert result.orders["working_quantity"].to_list() == [0.0, 60.0]
-
-
-def test_two_reduce_only_orders_never_flip_a_position():
-    sells = [order(1, -60.0, reduce_only=True), order(1, -60.0, reduce_only=True)]
-    result = play([10, 10, 10], [order(0, 100.0), *sells], allow_short_selling=True)
-    assert fills(result) == [(1, 100.0, 10.0), (2, -60.0, 10.0), (2, -40.0, 10.0)]
-    assert ends(result)[2] == ("cancelled", "no_short", 40.0)
-
-
-def test_counters_agree_with_the_trades():
-    bars = [10, 10, 12, 12, 9, 9]
-    result = play(bars, [order(0, 10.0), order(1, -10.0), order(2, 10.0), order(3, -10.0)], initial_cash=1000.0)
-    found = result.metrics
-    assert (found["num_trades"], found["win_rate"]) == (2, 0.5)
-    assert round(found["profit_factor"], 9) == round(20 / 30, 9)
-    assert rows(result.equity, "drawdown")[-1] == (round(990 / 1020 - 1, 9),)
-    assert round(found["max_drawdown"], 9) == round(abs(990 / 1020 - 1), 9)
-
-
-def test_a_trade_pays_the_fees_of_its_entry_and_its_exit():
-    result = play([10, 10, 12], [order(0, 100.0), order(1, -100.0)], commission_rate=0.01, slippage_fixed=0.5)
-    assert trades(result, "fees", "slippage", "pnl") == [(22.0, 100.0, 78.0)]  # 10.5 + 11.5; 1,150 - 1,050 - 22
+def test_makers_pay_their_own_rate_and_sales_are_taxed():
+    costs = {"commission_rate": 0.01, "maker_rate": 0.001, "sell_tax_rate": 0.002}
+    result = play([10, (10, 10, 8, 9), 9], [order(0, 100, limit=9), order(1, -100)], **costs)
+    assert fees(result) == [0.9, 9.0 + 1.8]

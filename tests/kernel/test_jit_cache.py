@@ -321,7 +321,7 @@ def test_the_digest_is_that_of_the_sources(sources):
     assert jit.source_digest() == jit.DIGEST
 
 
-@pytest.mark.parametrize("name", ["prices.py", "loop.py", "schema.py"])
+@pytest.mark.parametrize("name", ["money/prices.py", "loop.py", "schema.py"])
 def test_an_edited_source_changes_the_digest(sources, name):
     path = sources / name
     path.write_bytes(path.read_bytes() + b"# edited\n")
@@ -329,7 +329,7 @@ def test_an_edited_source_changes_the_digest(sources, name):
 
 
 def test_a_new_or_renamed_source_changes_the_digest(sources):
-    (sources / "prices.py").rename(sources / "costs.py")
+    (sources / "money" / "prices.py").rename(sources / "money" / "costs.py")
     renamed = jit.source_digest()
     (sources / "margin.py").write_text("")
     assert len({jit.DIGEST, renamed, jit.source_digest()}) == 3

@@ -13,10 +13,11 @@ from facade import Config, Orders, Panel
 from facade.encode.inputs import encode
 from ml4t_kernel import entries
 from ml4t_kernel.compile.jit import INTERPRETED
-from ml4t_kernel.schema import STATE, Reason
+from ml4t_kernel.schema import STATE, Reason, Status
 from reference.scenarios import scenario_of
 
 SEEDS = st.integers(0, 2**32 - 1)
+CUTS = (Reason.CASH, Reason.NO_SHORT, Reason.COOLDOWN, Reason.MINIMUM, Reason.LOT, Reason.VOLUME, Reason.DIVIDEND)
 MANY = settings(max_examples=20 if INTERPRETED else 150)
 PLACES = ("bar", "status", "event")  # where a run stands, not what happened in it
 
@@ -89,8 +90,9 @@ def test_refusals_are_counted_by_reason(seed, exact):
     run = kernel_run(scenario_of(seed, exact))
     counted = np.zeros(len(Reason), np.int64)
     for order in run.orders:
-        cut = order["status"] == 3 and 0 < order["reason"] <= Reason.LOT
-        counted[order["reason"]] += order["status"] == 4 or cut
+        cut = order["status"] in (Status.CANCELLED, Status.EXPIRED) and order["reason"] in CUTS
+        if cut or order["status"] == Status.REJECTED:
+            counted[order["reason"]] += 1
     assert run.state["refusals"].tolist() == counted.tolist()
     assert run.state["refusals"].sum() == run.state["rejected"] + run.state["cut"]
 
