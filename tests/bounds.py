@@ -4,7 +4,7 @@ import weakref
 
 import numpy as np
 
-from ml4t_kernel import book as kernel
+from ml4t_kernel import book as kernel_book
 from ml4t_kernel import entries
 from ml4t_kernel.schema import STATE, WORK
 
@@ -13,7 +13,10 @@ GUARD, PATTERN = 4096, 0xA5  # bytes on either side of an array of a book or tap
 TAPE_CURSORS = "orders details fills trades ambiguous booked".split()
 """Rows written so far of the array of the same name."""
 BOOK_CURSORS = "held waiting asleep".split()
-"""Entries of the list of the same name."""
+"""Rows in use of the array of the book of the same name."""
+WORK_CURSORS = {"touched": "touched", "exits": "exits", "entries": "entries", "reachable": "queue"}
+"""The same, of what one phase needs: fields of WORK."""
+WORK_COUNTERS = {"births_inside"}
 INPUT_CURSORS = {
     "target_row": ("intents", "target_bars"),
     "signal": ("intents", "signals"),
@@ -30,14 +33,11 @@ COUNTERS = set(
 )
 """What STATE counts besides cursors."""
 OTHER_CURSORS = {"bar", "event", "fresh"}
-WORK_CURSORS = {"exits": "exits", "entries": "entries", "reachable": "queue", "touched": "touched"}
-"""Cursors of WORK into lists of Book, of the phase that ran last."""
-WORK_COUNTERS = {"births_inside"}
 
 
 def assert_cursors_within(states, market, intents, params, book, tape):
     """states: (n,) STATE of accounts with these inputs; params: the (n,) PARAMS they ran with."""
-    states, recorded = kernel.plain(states), kernel.plain(params)["record"] != 0
+    states, recorded = kernel_book.plain(states), kernel_book.plain(params)["record"] != 0
     ends = {name: len(getattr(tape, name)) for name in TAPE_CURSORS}
     ends |= {name: len(getattr(book, name)) for name in BOOK_CURSORS}
     bundles = {"market": market, "intents": intents}
@@ -48,22 +48,20 @@ def assert_cursors_within(states, market, intents, params, book, tape):
         # an account that records nothing writes every fill and trade to row 0, and only counts them
         at = states[name][recorded] if name in ("fills", "trades") else states[name]
         assert ((at >= 0) & (at <= end)).all(), f"state.{name} is {at.tolist()} of an array of {end}"
+    work = kernel_book.plain(book.work)[0]
     for name, array in WORK_CURSORS.items():
-        at, end = kernel.plain(book.work)[name][0], len(getattr(book, array))
-        assert 0 <= at <= end, f"work.{name} is {at} of an array of {end}"
+        end = len(getattr(book, array))
+        assert 0 <= work[name] <= end, f"work.{name} is {work[name]} of an array of {end}"
     for part, whole in (("fresh", "orders"), ("live", "orders"), ("dormant", "details"), ("starved", "live")):
         at, end = states[part], states[whole]
         assert ((at >= 0) & (at <= end)).all(), f"state.{part} is {at.tolist()}, state.{whole} {end.tolist()}"
 
 
 def unclassified():
-    """Integers of STATE and WORK that are neither a cursor nor a counter here, and names here that they do not have."""
-    state = {*TAPE_CURSORS, *BOOK_CURSORS, *INPUT_CURSORS} | OTHER_CURSORS | COUNTERS
-    return (integers(STATE) ^ state) | (integers(WORK) ^ (set(WORK_CURSORS) | WORK_COUNTERS))
-
-
-def integers(dtype):
-    return {name for name in dtype.names if dtype[name] == np.dtype("i8")}
+    """Integers of STATE and WORK that are neither a cursor nor a counter here."""
+    integers = {name for dtype in (STATE, WORK) for name in dtype.names if dtype[name] == np.dtype("i8")}
+    known = {*TAPE_CURSORS, *BOOK_CURSORS, *WORK_CURSORS, *INPUT_CURSORS}
+    return integers ^ (known | OTHER_CURSORS | COUNTERS | WORK_COUNTERS)
 
 
 # Guards --------------------------------------------------------------------------------------------------------------
@@ -81,7 +79,7 @@ def guarded(array, filled):
     twin = memory[start:end].view(array.dtype)
     twin[:filled] = array[:filled]
     _MEMORY[twin.ctypes.data] = weakref.ref(memory), start, end
-    return kernel.records(twin)
+    return kernel_book.records(twin)
 
 
 def assert_guards_hold(bundle):
@@ -99,7 +97,7 @@ def assert_guards_hold(bundle):
 
 def watch(monkeypatch):
     """Guard every array of books and tapes made from now on, and look at guards and cursors after each kernel call."""
-    apart, grown, new_tape, call = kernel._apart, kernel.grown, kernel.new_tape, entries._Runner.__call__
+    apart, grown, new_tape, call = kernel_book._apart, kernel_book.grown, kernel_book.new_tape, entries._Runner.__call__
 
     def new_guarded_tape(bars, rows):
         tape = new_tape(bars, rows)
@@ -115,7 +113,7 @@ def watch(monkeypatch):
         assert_cursors_within(finals[first:done], market, intents, params[first:done], book, tape)
         return done
 
-    monkeypatch.setattr(kernel, "_apart", lambda count, dtype: guarded(apart(count, dtype), count))
-    monkeypatch.setattr(kernel, "grown", lambda array, filled: guarded(grown(array, filled), filled))
-    monkeypatch.setattr(kernel, "new_tape", new_guarded_tape)
+    monkeypatch.setattr(kernel_book, "_apart", lambda count, dtype: guarded(apart(count, dtype), count))
+    monkeypatch.setattr(kernel_book, "grown", lambda array, filled: guarded(grown(array, filled), filled))
+    monkeypatch.setattr(kernel_book, "new_tape", new_guarded_tape)
     monkeypatch.setattr(entries._Runner, "__call__", guarded_call)

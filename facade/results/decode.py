@@ -214,7 +214,7 @@ def open_positions(run: Run) -> np.ndarray:
     trades = run.tape.trades[: run.state["trades"]]
     held = run.book.positions[run.book.positions["shares"] != 0.0]
     change = np.bincount(trades["entry_bar"], minlength=run.bars + 1)
-    change += np.bincount(held["entry_bar"], minlength=run.bars + 1)
+    change += np.bincount(held["born_bar"], minlength=run.bars + 1)
     change -= np.bincount(trades["exit_bar"], minlength=run.bars + 1)
     return np.cumsum(change[: run.bars]).astype(np.int32)
 

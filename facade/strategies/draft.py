@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from facade.config.model import RULE_FIELDS, RULE_SWITCHES
 from facade.data.memory import frozen
 from ml4t_kernel.schema import INTENT, RULES, SIGNAL
 
-SWITCHES = tuple(name for name in RULES.names or () if name != "trail_activation")
+SWITCHES = tuple(name for name in RULES.names or () if name in RULE_SWITCHES or name not in RULE_FIELDS)
 """Fields of RULES of which any finite one is a rule to watch."""
 WIDE = 64
 """Panels up to this many assets are not cut to those that trade."""

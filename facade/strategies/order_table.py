@@ -15,7 +15,7 @@ from facade.strategies.frames import (
     require_symbols,
     require_timestamps,
 )
-from facade.strategies.order_checks import check_orders, check_references
+from facade.strategies.order_checks import RULE_COLUMNS, check_orders, check_references
 from facade.strategies.order_columns import WHAT, OrderColumns
 from facade.wording import did_you_mean
 from ml4t_kernel.schema import INTENT, RULES, IntentAction, Kind, TimeInForce
@@ -24,17 +24,6 @@ KINDS = {kind.name.lower(): int(kind) for kind in Kind}
 KIND_ALIASES = {"moo": TimeInForce.AT_OPEN, "moc": TimeInForce.AT_CLOSE}
 TIMES = {time.name.lower(): int(time) for time in TimeInForce}
 ACTIONS = {action.name.lower(): int(action) for action in IntentAction}
-RULE_COLUMNS = {
-    "stop_loss": "stop_loss",
-    "take_profit": "take_profit",
-    "trailing_stop": "trailing_stop",
-    "trail_activation": "trail_activation",
-    "break_even": "break_even",
-    "time_exit": "time_exit",
-    "stop_loss_price": "stop_loss_price",
-    "take_profit_price": "take_profit_price",
-}
-"""Column of the frame -> field of RULES."""
 COLUMNS = (
     "timestamp",
     "symbol",
@@ -145,7 +134,7 @@ def _rule_rows(columns: OrderColumns, intents: np.ndarray) -> np.ndarray:
     for field in RULES.names or ():
         rules[field] = np.nan
     for name, column in values.items():
-        rules[RULE_COLUMNS[name]][1:] = column[rows]
+        rules[name][1:] = column[rows]
     intents["rules"][rows] = np.arange(1, len(rows) + 1)
     return rules
 

@@ -69,7 +69,8 @@ def kinds_of_strategy() -> str:
 def require_strategy(strategy: Any) -> Strategy:
     """The strategy; StrategyError for a frame, an array or a function."""
     if not isinstance(strategy, Strategy):
-        raise StrategyError(f"strategy must be {kinds_of_strategy()}, got {type(strategy).__name__}")
+        got = f"the class {strategy.__name__}" if isinstance(strategy, type) else type(strategy).__name__
+        raise StrategyError(f"strategy must be {kinds_of_strategy()}, got {got}")
     return strategy
 
 

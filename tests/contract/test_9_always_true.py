@@ -263,7 +263,7 @@ def test_slices_and_growing_tapes_give_the_same_bits(seed, exact, growing):
     scenario = scenario_of(seed, exact)
     whole, parts = kernel_run(scenario), sliced(scenario, random.Random(seed), growing)
     assert repr(outcome_of(whole)) == repr(outcome_of(parts))
-    for name in ("sum1", "sum2", "drawdown", "notional", "exposed_bars", "rejected", "cut", "wins", "fees"):
+    for name in ("sum1", "sum2", "drawdown", "sum_turnover", "exposed_bars", "rejected", "cut", "wins", "fees"):
         assert whole.state[name] == parts.state[name], name
 
 

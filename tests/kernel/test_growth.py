@@ -11,7 +11,7 @@ from contract.by_hand import ends, fills, order, orders
 from facade import Config, Orders, Panel, Signals, TargetWeights, run_backtest
 from facade import execute as running
 from facade.encode.inputs import encode
-from ml4t_kernel import book as kernel
+from ml4t_kernel import book as kernel_book
 from ml4t_kernel.compile.jit import INTERPRETED
 from ml4t_kernel.schema import Origin
 
@@ -38,7 +38,7 @@ def both_sides():
 
 def test_ambiguous_bars_of_orders_decided_the_bar_before_have_room(monkeypatch):
     """Orders that go live on a bar may make one row an asset there, though none was waiting when room was checked."""
-    new_tape = kernel.new_tape
+    new_tape = kernel_book.new_tape
     monkeypatch.setattr(
         running.kernel_book,
         "new_tape",
@@ -54,7 +54,7 @@ def test_ambiguous_bars_of_orders_decided_the_bar_before_have_room(monkeypatch):
 def test_the_first_size_of_a_tape_changes_no_result(monkeypatch, rows):
     panel, strategy = both_sides()
     whole = run_backtest(panel, strategy, config=Config(max_participation=None))
-    new_tape = kernel.new_tape
+    new_tape = kernel_book.new_tape
     small = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous", "booked"), rows)
     monkeypatch.setattr(running.kernel_book, "new_tape", lambda bars, given: new_tape(bars, {**given, **small}))
     again = run_backtest(panel, strategy, config=Config(max_participation=None))
@@ -74,7 +74,7 @@ def make_minimal(monkeypatch):
     The guards of the suite lie right behind the last row: what is written beyond it is noticed, and what reads it
     there differs from the roomy run.
     """
-    new_book, new_tape = kernel.new_book, kernel.new_tape
+    new_book, new_tape = kernel_book.new_book, kernel_book.new_tape
 
     def minimal_book(assets, intents, orders):
         book = new_book(assets, intents, 0)
@@ -91,9 +91,9 @@ def make_minimal(monkeypatch):
         larger[:filled] = array[:filled]
         return bounds.guarded(larger, filled)
 
-    monkeypatch.setattr(kernel, "new_book", minimal_book)
-    monkeypatch.setattr(kernel, "new_tape", minimal_tape)
-    monkeypatch.setattr(kernel, "grown", minimally_grown)
+    monkeypatch.setattr(kernel_book, "new_book", minimal_book)
+    monkeypatch.setattr(kernel_book, "new_tape", minimal_tape)
+    monkeypatch.setattr(kernel_book, "grown", minimally_grown)
 
 
 def both_sizes(panel, strategy, config):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from facade.config.model import RULE_FIELDS, Config
+from facade.config.model import PER_ASSET, Config
 from facade.config.per_asset import PerAsset
 from facade.data.panel import Panel, select
 from facade.data.selection import Selection, clock_of, has_volume, locate
@@ -33,8 +33,6 @@ from ml4t_kernel.compile.jit import DIGEST
 
 __all__ = ["Group", "Groups", "Plan", "make_plan"]
 
-PER_ASSET = (*RULE_FIELDS, "spread")
-"""Fields of Config that may be mappings symbol -> value."""
 RECENT_INPUTS, RECENT_STRATEGIES, RECENT_PANELS = 3, 2, 64
 
 

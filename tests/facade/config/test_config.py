@@ -1,18 +1,22 @@
 """The configuration: defaults, ranges, messages, round trips, and its row of kernel parameters."""
 
 import pickle
+import re
 import tomllib
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facade.config.model import Config
+from facade.config.knobs import GROUPS, Range
+from facade.config.model import KNOBS, PER_ASSET, RULE_FIELDS, RULE_SWITCHES, Config
 from facade.config.toml import toml_text
 from facade.data.panel import Panel
 from facade.encode.params import params_row
-from facade.errors import ConfigError
+from facade.errors import ConfigError, StrategyError
+from facade.strategies.orders import Orders
 
 BUSY = Config(
     stop_loss={'odd "name"\n\x7f': 0.05, "B": 0.1},
@@ -108,6 +112,92 @@ def test_value_out_of_range_names_field_value_and_range(name, value):
     message = str(caught.value)
     allowed = Config.json_schema()["properties"][name]["allowed"]
     assert f"{name}={value!r}" in message and allowed in message
+
+
+NUMBERS = {name: knob for name, knob in KNOBS.items() if knob.range is not None}
+EDGES = (-1.0, -0.0, 0.0, 5e-324, 0.5, 1.0 - 2**-53, 1.0, 1.0 + 2**-52, 2.0, 1e300, np.inf, -np.inf, np.nan)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_range_is_what_is_checked_and_what_is_told(name):
+    """One range decides what Config takes, what an order's rule may be and what errors and schema say."""
+    span = NUMBERS[name].range
+    edges = [int(edge) for edge in EDGES if edge == np.floor(edge) and abs(edge) < 10] if span.whole else EDGES
+    for value in edges:
+        try:
+            Config(**{name: value})
+            taken = True
+        except ConfigError as error:
+            taken = "below commission_minimum" in str(error)
+        assert taken == bool(span.holds(np.array([value]))[0]), (name, value)
+    assert str(span) in Config.json_schema()["properties"][name]["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (Range(least=0.0), "x >= 0"),
+        (Range(above=0.0), "x > 0"),
+        (Range(above=0.0, below=1.0), "0 < x < 1"),
+        (Range(least=0.0, most=1.0), "0 <= x <= 1"),
+        (Range(least=2, whole=True), "an integer n >= 2"),
+        (Range(least=-1.0), "x >= -1"),
+        (Range(below=1.0), "x < 1"),
+    ],
+)
+def test_ranges_in_words(span, words):
+    assert str(span) == words
+
+
+@pytest.mark.parametrize("name", RULE_SWITCHES)
+def test_an_order_carries_a_rule_in_the_range_of_the_configuration(name):
+    """0.5 for a number of bars, 1.0 for a fraction of the price: no order carries what no run-wide rule may be."""
+    span = KNOBS[name].range
+    for value in (0.0, 0.5, 1.0, 3.0, -1.0, -np.inf):
+        frame = pl.DataFrame({"timestamp": [0], "symbol": ["A"], "quantity": [1.0], name: [value]})
+        if span.holds(np.array([value]))[0]:
+            Orders(frame)
+        else:
+            with pytest.raises(StrategyError, match=f"column '{name}'.*{re.escape(str(span))}, or inf for none"):
+                Orders(frame)
+    Orders(pl.DataFrame({"timestamp": [0], "symbol": ["A"], "quantity": [1.0], name: [np.inf]}))
+
+
+@pytest.mark.parametrize(("name", "knob"), [(name, knob) for name, knob in KNOBS.items() if knob.flag])
+def test_a_flag_follows_its_policy(name, knob):
+    """The kernel's 0 or 1 is that of the value which the field names, of every value it may have."""
+    flag, wanted = knob.flag
+    choices = [False, True] if isinstance(wanted, bool) else re.findall("'(.*?)'", knob.allowed)
+    assert wanted in choices and len(choices) == 2
+    for choice in choices:
+        assert params_row(Config(**{name: choice}), panel())[0][flag] == (choice == wanted)
+
+
+def test_lists_of_knobs_are_what_fields_say():
+    assert RULE_FIELDS == ("stop_loss", "take_profit", "trailing_stop", "trail_activation", "break_even", "time_exit")
+    assert tuple(name for name in RULE_FIELDS if name != "trail_activation") == RULE_SWITCHES
+    assert ("spread", *RULE_FIELDS) == PER_ASSET
+    for name, knob in KNOBS.items():
+        assert knob.group in GROUPS and knob.told in ("always", "on", "") and knob.unit, name
+        assert not knob.part_of or knob.part_of in KNOBS, name
+        mapped = {"A": 0.5 if knob.range is None or not knob.range.whole else 1}
+        if name in PER_ASSET:
+            assert getattr(Config(**{name: mapped}), name) == mapped
+        else:
+            with pytest.raises(ConfigError):
+                Config(**{name: mapped})
+
+
+def test_every_knob_of_a_cost_is_told_when_it_charges():
+    """A result never hides what was charged; one whose main switch is off charges nothing and is not told."""
+    for name, knob in KNOBS.items():
+        if knob.group != "costs":
+            continue
+        value = [(0.0, 0.001)] if name == "commission_tiers" else 30 if knob.range and knob.range.whole else 0.25
+        told = Config(**{name: value}).policies()
+        assert (name in told) == (not knob.part_of), name
+        if knob.part_of:
+            assert name in Config(**{name: value, knob.part_of: 0.1}).policies()
 
 
 def test_per_asset_error_names_the_symbol():

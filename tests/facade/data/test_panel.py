@@ -272,6 +272,29 @@ def test_a_pickled_panel_is_the_same_and_still_frozen():
         assert not other.close.flags.writeable
 
 
+def test_what_is_derived_is_made_once_frozen_and_never_travels():
+    """Runs share it, so nobody may write to it; a part of the panel, a pickle and other actions derive their own."""
+    panel, made = flat(days(4)), []
+
+    def build(factor=1.0):
+        made.append(factor)
+        return panel.close[::-1] * factor, "a word", np.arange(4, dtype=np.int32)
+
+    first = panel.derived("reversed", build)
+    assert panel.derived("reversed", build) is first and made == [1.0]
+    assert [array.flags.writeable for array in (first[0], first[2])] == [False, False]
+    assert first[0].flags.c_contiguous and first[2].dtype == np.int32 and first[1] == "a word"
+    twice = panel.derived("reversed", lambda: build(2.0), of=2.0)
+    assert twice[0][0, 0] == 20.0 and panel.derived("reversed", build, of=2.0) is twice
+    assert panel.derived("reversed", build)[0][0, 0] == 10.0 and made == [1.0, 2.0, 1.0]
+    others = (panel.select(start=days(4)[1]), pickle.loads(pickle.dumps(panel)), copy.copy(panel))
+    others += (dataclasses.replace(panel), panel.with_actions(None))
+    for number, other in enumerate(others):
+        other.derived("reversed", lambda number=number: number, of=None)
+        assert other.derived("reversed", lambda: "stale") == number
+    assert len(made) == 3
+
+
 def test_representations_are_short():
     panel = stocks()
     assert repr(panel) == "Panel(3,270 bars x 5 symbols, 2000-03-01 to 2013-03-01, 95 actions)"
