@@ -40,7 +40,9 @@ def test_ambiguous_bars_of_orders_decided_the_bar_before_have_room(monkeypatch):
     """Orders that go live on a bar may make one row an asset there, though none was waiting when room was checked."""
     new_tape = kernel_book.new_tape
     monkeypatch.setattr(
-        running.kernel, "new_tape", lambda bars, rows: new_tape(bars, {**rows, "ambiguous": 4, "fills": 4, "trades": 4})
+        running.kernel_book,
+        "new_tape",
+        lambda bars, rows: new_tape(bars, {**rows, "ambiguous": 4, "fills": 4, "trades": 4}),
     )
     panel, strategy = both_sides()
     result = run_backtest(panel, strategy, config=Config(max_participation=None))
@@ -54,7 +56,7 @@ def test_the_first_size_of_a_tape_changes_no_result(monkeypatch, rows):
     whole = run_backtest(panel, strategy, config=Config(max_participation=None))
     new_tape = kernel_book.new_tape
     small = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous", "booked"), rows)
-    monkeypatch.setattr(running.kernel, "new_tape", lambda bars, given: new_tape(bars, {**given, **small}))
+    monkeypatch.setattr(running.kernel_book, "new_tape", lambda bars, given: new_tape(bars, {**given, **small}))
     again = run_backtest(panel, strategy, config=Config(max_participation=None))
     for name in ("orders", "fills", "equity", "ambiguous_bars"):
         assert whole.frame(name).equals(again.frame(name))
