@@ -381,6 +381,12 @@ def test_an_order_beyond_all_cash_is_shrunk_to_it(side, shares):
         assert status(run) == [("cancelled", "cash")], run.judge
 
 
+def test_what_a_cut_leaves_of_a_huge_order_is_no_rest_of_it():
+    for run in told([100, 100, 100], [buy(0, 13.0), sell(1, 4e14)]):  # 13 are less than 1e-9 of it
+        assert run.fills == [(1, 13.0, 100.0), (2, -13.0, 100.0)], run.judge
+        assert run.ends[1] == ("cancelled", "no_short", 13.0), run.judge
+
+
 def test_orders_cut_by_volume_or_a_dividend_are_rejections():
     rows = [buy(0, 100.0, time_in_force="day"), buy(0, **limit(5.0))]
     run = told([100, THIN, 95], rows, [(2, "A", "dividend", 5.0)], max_participation=0.1)[0]

@@ -151,11 +151,9 @@ def brackets(panel, seed=0):
             for level in rng.sample(("limit", "stop", "trail"), rng.randint(0, 3)):
                 away = rng.choice((0.0, 0.005, 0.02, 0.2)) * side * (1 if level == "limit" else -1)
                 price_of = {level: price * (1 + away) if level != "trail" else 0.02 * price}
-                quantity = -side * rng.randint(1, 30)
-                rows.append(
-                    order(bar, quantity, symbol, parent=name, id=f"{name}-{level}", **in_force(rng), **price_of)
-                )
-                known.append((symbol, f"{name}-{level}"))
+                child, quantity = f"{name}-{level}", -side * rng.randint(1, 30)
+                rows.append(order(bar, quantity, symbol, parent=name, id=child, **in_force(rng), **price_of))
+                known.append((symbol, child, quantity))
             if rng.random() < 0.2:
                 pair = {"group": f"{name}-pair", "symbol": symbol}
                 rows += [order(bar, -5.0, limit=price * 1.03, **pair), order(bar, -5.0, stop=price * 0.97, **pair)]

@@ -4,7 +4,6 @@ from .actions import is_gone
 from .book import RULE_NAMES, RULE_PRICES, Order, floor_to_lots, sign
 from .coverage import reached
 from .enums import (
-    DECIDED,
     KINDS,
     MARKET,
     REPLACED,
@@ -335,8 +334,10 @@ def replace(run, old, row):
     if not old.pending:
         return
     reached("4.6 replace")
-    quantity = old.left if quantity is None else quantity
-    new = Order(old.asset, run.t, old.kind, quantity, quantity, origin=old.origin, time_in_force=old.time_in_force)
+    given = old.left if quantity is None else quantity
+    closes = given == -run.positions[old.asset].shares
+    quantity = given if closes else floor_to_lots(given, run.config["lot"])
+    new = Order(old.asset, run.t, old.kind, given, given, origin=old.origin, time_in_force=old.time_in_force)
     for name in ("limit", "stop", "trail", "mark", "bars", "triggered", "reduce_only", "rank", "group", "parent"):
         setattr(new, name, getattr(old, name))
     for name in ("children", "opened", "size", "granted", "rules"):
@@ -344,8 +345,14 @@ def replace(run, old, row):
     new.replaces = True
     edit(new, row)
     end(run, old, REPLACED, Reason.REPLACED)
-    submit(run, new)
-    new.status = DECIDED
+    if quantity == 0:
+        count_refusal(Reason.LOT)
+        refuse(run, new, Reason.LOT)
+    else:
+        submit(run, new)
+        if quantity != given:
+            reached("6.3 lot")
+            new.left, new.cut = quantity, Reason.LOT
     for child in new.children:
         child.parent = new
     if new.parent is not None:

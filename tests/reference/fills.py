@@ -95,7 +95,7 @@ def _closing_leg(run, order, moment):
     stays_flat = order.reduce_only or (order.side < 0 and not run.config["allow_short_selling"])
     if stays_flat and abs(order.left) > abs(shares) * (1 + RESIDUE):
         reached("2.2 cut")
-        take_away(run, order, -shares, Reason.NO_SHORT)
+        order.left, order.cut = -shares, Reason.NO_SHORT  # however large the order was, this is no rest of it (6.3)
     quantity = closable(run, order)
     if quantity > 0:
         fill(run, order, quantity, moment)
