@@ -85,7 +85,7 @@ def children_of_closes(rng, exact):
         parent = new_row(desk, bar, 0, quantity, rng.choice(["market", "market", "limit"]))
         parent["time_in_force"] = rng.choice(["gtc", "at_close", "at_close"] if timing == "next_bar" else ["gtc"])
         rows += [parent, *(add_child(desk, parent, lives=OF_ONE_CLOSE) for _ in range(rng.randint(1, 2)))]
-        if off(rng, 0.4):  # an addition at the close, for which an older child is none of its business
+        if off(rng, 0.8):  # an addition at the close, for which an older child is none of its business
             rows.append(new_row(desk, bar, 0, quantity, "market"))
             rows[-1]["time_in_force"] = rng.choice(["at_close", "gtc"])
     return scenario(panel, config, rows)
@@ -328,6 +328,7 @@ KINDS = (
     held_back,
     levels_at_births,
     groups_in_vain,
+    entries_against,
     entries_against,
     trails_by_one_bar,
     beyond,
