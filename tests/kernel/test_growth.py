@@ -40,7 +40,9 @@ def test_ambiguous_bars_of_orders_decided_the_bar_before_have_room(monkeypatch):
     """Orders that go live on a bar may make one row an asset there, though none was waiting when room was checked."""
     new_tape = kernel_book.new_tape
     monkeypatch.setattr(
-        running.kernel, "new_tape", lambda bars, rows: new_tape(bars, {**rows, "ambiguous": 4, "fills": 4, "trades": 4})
+        running.kernel_book,
+        "new_tape",
+        lambda bars, rows: new_tape(bars, {**rows, "ambiguous": 4, "fills": 4, "trades": 4}),
     )
     panel, strategy = both_sides()
     result = run_backtest(panel, strategy, config=Config(max_participation=None))
@@ -54,7 +56,7 @@ def test_the_first_size_of_a_tape_changes_no_result(monkeypatch, rows):
     whole = run_backtest(panel, strategy, config=Config(max_participation=None))
     new_tape = kernel_book.new_tape
     small = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous", "booked"), rows)
-    monkeypatch.setattr(running.kernel, "new_tape", lambda bars, given: new_tape(bars, {**given, **small}))
+    monkeypatch.setattr(running.kernel_book, "new_tape", lambda bars, given: new_tape(bars, {**given, **small}))
     again = run_backtest(panel, strategy, config=Config(max_participation=None))
     for name in ("orders", "fills", "equity", "ambiguous_bars"):
         assert whole.frame(name).equals(again.frame(name))
@@ -149,11 +151,9 @@ def brackets(panel, seed=0):
             for level in rng.sample(("limit", "stop", "trail"), rng.randint(0, 3)):
                 away = rng.choice((0.0, 0.005, 0.02, 0.2)) * side * (1 if level == "limit" else -1)
                 price_of = {level: price * (1 + away) if level != "trail" else 0.02 * price}
-                quantity = -side * rng.randint(1, 30)
-                rows.append(
-                    order(bar, quantity, symbol, parent=name, id=f"{name}-{level}", **in_force(rng), **price_of)
-                )
-                known.append((symbol, f"{name}-{level}"))
+                child, quantity = f"{name}-{level}", -side * rng.randint(1, 30)
+                rows.append(order(bar, quantity, symbol, parent=name, id=child, **in_force(rng), **price_of))
+                known.append((symbol, child, quantity))
             if rng.random() < 0.2:
                 pair = {"group": f"{name}-pair", "symbol": symbol}
                 rows += [order(bar, -5.0, limit=price * 1.03, **pair), order(bar, -5.0, stop=price * 0.97, **pair)]
