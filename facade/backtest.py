@@ -144,5 +144,6 @@ def _notices(panel: Panel, config: Config) -> tuple[str, ...]:
     sentences = list(config.notices(panel.has_volume))
     if panel.inferred_delistings:
         sentences.append(f"delistings inferred from the end of the data: {', '.join(panel.inferred_delistings)}")
+    sentences += panel.notices
     sentences += [f"{count:,} bars mended by repair={name!r}" for name, count in panel.repairs.items() if count]
     return tuple(sentences)

@@ -13,7 +13,6 @@ from facade.strategies.frames import (
     asset_columns,
     assets_of,
     bars_of,
-    collect_frame,
     float_values,
     frozen,
     further,
@@ -24,8 +23,10 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
+from facade.strategies.reading import on_panel, read_array_names, read_named_frame
 
-SUM_TOLERANCE = 1e-9
+SUM_TOLERANCE = 1e-6
+"""Excess of a sum of weights that is rounding: single precision leaves some 1e-7. What cash does not cover is cut."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +35,13 @@ class GivenTargets:
 
     Array: values (T, A), stamps and symbols None. Wide: values (R, n), stamps (R,), symbols the n column names.
     Long: values (N,), stamps (N,), symbols (N,) Series.
+    whole: an array or wide frame given as an array, whose names `facade.strategies.reading.on_panel` matches first.
     """
 
     values: np.ndarray
     stamps: pl.Series | None = None
     symbols: pl.Series | tuple[str, ...] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +54,17 @@ class TargetRows:
 
 
 def read_target_array(array: Any, what: str) -> GivenTargets:
-    """A (T, A) array of targets; a NaN row is a bar without rebalance."""
-    values = np.asarray(array)
+    """A (T, A) array of targets, or (T,) for one symbol; a NaN row is a bar without rebalance."""
+    named = read_array_names(array, what)
+    values = named.values
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise StrategyError(f"{what}: expected a numeric array (T, A), got shape {values.shape} of {values.dtype}")
-    return GivenTargets(values)
+    return GivenTargets(values, named.stamps, named.names, named.names is not None or named.stamps is not None)
 
 
 def read_target_frame(source: Any, names: tuple[str, ...], what: str) -> GivenTargets:
     """A long frame (timestamp, symbol, one of `names`) or a wide one (timestamp, a column a symbol)."""
-    frame = collect_frame(source, what)
+    frame = read_named_frame(source, what, names)
     require_columns(frame, ("timestamp",), what)
     stamps = frame["timestamp"]
     require_timestamps(stamps, what)
@@ -107,6 +111,7 @@ def _refuse_repeated(stamps: pl.Series, what: str) -> None:
 
 def place_targets(panel: Any, given: GivenTargets, align: str | None, what: str) -> TargetRows:
     """Rows of targets on the bars of the panel."""
+    given = on_panel(panel, given, what)
     if given.stamps is None:
         return _place_array(panel, given.values, what)
     if isinstance(given.symbols, tuple):
@@ -239,7 +244,7 @@ def check_targets(panel: Any, rows: TargetRows, allow_short: bool, scale: bool, 
     if not scale:
         bar = int(rows.bars[over[0]])
         raise StrategyError(
-            f"{what}: the weights of {panel.timestamps[bar]} sum to {gross[over[0]]:.6g} in absolute value; an "
+            f"{what}: the weights of {panel.timestamps[bar]} sum to {gross[over[0]]:.9g} in absolute value; an "
             f"unlevered account holds at most 1; scale=True divides such rows by their sum{further(len(over))}"
         )
     scaled = np.array(weights)

@@ -17,6 +17,7 @@ from facade.data.selection import Selection
 from facade.strategies.frames import asset_columns, assets_of, bars_of, require_panel_shape
 from facade.strategies.order_table import OrderTable
 from facade.strategies.orders import Orders, Signals, require_strategy
+from facade.strategies.reading import on_panel
 from facade.strategies.signal_cells import Cells
 from facade.strategies.target_rows import GivenTargets, TargetRows, place_targets
 
@@ -49,6 +50,7 @@ class Placed:
     # Targets ---------------------------------------------------------------------------------------------------------
 
     def _targets(self, given: GivenTargets, selection: Selection) -> GivenTargets:
+        given = on_panel(self.panel, given, type(self.strategy).__name__)
         if given.stamps is None:
             require_panel_shape(given.values, self.panel, type(self.strategy).__name__)
             return GivenTargets(selection.cut(given.values))
@@ -56,7 +58,7 @@ class Placed:
         bars, columns = _numbers(selection, self.panel)
         keep = np.isin(rows.bars, bars)
         values = rows.weights[keep][:, columns]
-        return GivenTargets(values, self.panel.timestamps.gather(rows.bars[keep]), self._symbols(columns))
+        return GivenTargets(values, self.panel.labels.gather(rows.bars[keep]), self._symbols(columns))
 
     @cached_property
     def _target_rows(self) -> TargetRows:
@@ -78,6 +80,7 @@ class Placed:
 
     def _cells(self, name: str, cells: Cells, selection: Selection) -> Cells:
         what = f"Signals: {name}"
+        cells = on_panel(self.panel, cells, what)
         if cells.stamps is None:
             require_panel_shape(cells.values, self.panel, what)
             return Cells(selection.cut(cells.values))
