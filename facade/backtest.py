@@ -9,6 +9,7 @@ from typing import Any
 from facade.config.model import Config
 from facade.data.panel import Panel, load_panel
 from facade.encode.inputs import EncodedInputs, encode
+from facade.encode.market import volume_notices
 from facade.errors import ConfigError, DataError, Interrupted, StrategyError
 from facade.execute import execute
 from facade.results.decode import Run
@@ -141,7 +142,7 @@ def as_panel(prices: Any, actions: Any, spreads: Iterable[Any], loading: Mapping
 
 def _notices(panel: Panel, config: Config) -> tuple[str, ...]:
     """What a reader of the result should know of data and configuration."""
-    sentences = list(config.notices(panel.has_volume))
+    sentences = [*config.notices(panel.has_volume), *volume_notices(panel, config)]
     if panel.inferred_delistings:
         sentences.append(f"delistings inferred from the end of the data: {', '.join(panel.inferred_delistings)}")
     sentences += panel.notices

@@ -12,6 +12,7 @@ import polars as pl
 
 from facade.data.actions import Actions, adjust, guard_against_adjusted, infer_delistings, read_actions
 from facade.data.clock import Clock, make_clock, session_values, to_timestamps
+from facade.data.dividends import guard_dividends
 from facade.data.load import load
 from facade.data.matching import match_names
 from facade.data.names import ADJUSTED_CLOSE, plain
@@ -362,6 +363,7 @@ def _resolve_actions(
         raise DataError(f"delisting must be None or 'infer', not {delisting!r}")
     found = read_actions(actions, clock, symbols, close, selection)
     guard_against_adjusted(found.rows, open_, close, clock, symbols)
+    guard_dividends(found.rows, open_, close, clock, symbols)
     inferred: tuple[str, ...] = ()
     if delisting == "infer":
         found, inferred = infer_delistings(found, clock, symbols, close)

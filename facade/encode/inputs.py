@@ -19,7 +19,7 @@ from facade.strategies.frames import assets_of, bars_of, frozen
 from facade.strategies.order_table import OrderTable
 from facade.strategies.orders import Orders, Signals, TargetShares, TargetWeights, require_strategy
 from facade.strategies.signal_cells import place_signals
-from facade.strategies.target_rows import check_targets, place_targets, refuse_short_targets
+from facade.strategies.target_rows import check_targets, place_targets, refuse_large_targets, refuse_short_targets
 from ml4t_kernel.schema import (
     ENTER_LONG,
     ENTER_SHORT,
@@ -243,6 +243,7 @@ def _encode_targets(
         draft.settings["min_weight_change"] = strategy.min_weight_change
     else:
         draft.settings["targets_are_shares"] = 1
+        refuse_large_targets(panel, rows, what)
         if not config.allow_short_selling:
             refuse_short_targets(panel, rows, what, "")
     if strategy.min_notional is not None:

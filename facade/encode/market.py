@@ -9,10 +9,10 @@ import numpy as np
 
 from facade.config.model import Config
 from facade.encode.params import asset_values
-from facade.errors import ConfigError
+from facade.errors import ConfigError, listing
 from facade.strategies.frames import did_you_mean, frozen, remember
 from ml4t_kernel import market as derived
-from ml4t_kernel.schema import ACTION, Market
+from ml4t_kernel.schema import ACTION, BLOCK, Market
 
 
 def make_market(panel: Any, config: Config, params: np.ndarray, resting: bool = False) -> Market:
@@ -26,6 +26,8 @@ def make_market(panel: Any, config: Config, params: np.ndarray, resting: bool = 
     budget = _none() if not capped else volume
     if capped and config.volume_basis == "previous":
         budget = remember(panel, ("previous volume",), lambda: _previous_volume(panel))
+    if capped and frees_silent_assets(config) and len(silent_assets(panel)):
+        volume, budget = remember(panel, ("freed", config.volume_basis), lambda: _freed(panel, volume, budget))
     block_high, block_low = (
         remember(panel, ("blocks",), lambda: _blocks(panel)) if resting else (_no_rows(), _no_rows())
     )
@@ -45,6 +47,52 @@ def make_market(panel: Any, config: Config, params: np.ndarray, resting: bool = 
             lambda: frozen(derived.stale_rows(panel.close, panel.sessions, config.max_stale), ACTION),
         ),
     )
+
+
+def frees_silent_assets(config: Config) -> bool:
+    """Whether an asset without a share traded on any bar is uncapped: nobody asked for a cap, and no price reads V."""
+    return config.max_participation == "auto" and config.impact_coefficient == 0
+
+
+def silent_assets(panel: Any) -> np.ndarray:
+    """(S,) columns of assets that have bars, and a volume of zero on every one of them; kept with the panel."""
+    return remember(panel, ("silent assets",), lambda: _silent_assets(panel))
+
+
+def has_zero_volume(panel: Any) -> bool:
+    """Whether a part of the panel may have silent assets; kept with it."""
+    return remember(panel, ("zero volume",), lambda: bool(panel.has_volume and (panel.volume == 0).any()))
+
+
+def _silent_assets(panel: Any) -> np.ndarray:
+    # The first bars tell of nearly every asset that it trades.
+    likely = np.flatnonzero(~(panel.volume[:BLOCK] > 0).any(axis=0))
+    volume = panel.volume[:, likely]
+    return likely[(volume == 0).any(axis=0) & ~(volume > 0).any(axis=0)]
+
+
+def _freed(panel: Any, volume: np.ndarray, budget: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Volume and budget with no end for the silent assets, as for a panel without volume."""
+    freed = []
+    for given in (volume, budget):
+        array = given.copy()
+        array[:, silent_assets(panel)] = np.inf
+        freed.append(frozen(array))
+    return freed[0], freed[1]
+
+
+def volume_notices(panel: Any, config: Config) -> list[str]:
+    """What a reader should know of assets whose volume is zero on every bar, where a cap or impact reads it."""
+    if not panel.has_volume or (config.max_participation is None and config.impact_coefficient == 0):
+        return []
+    silent = silent_assets(panel)
+    if not len(silent):
+        return []
+    names = listing([panel.symbols[asset] for asset in silent])
+    if frees_silent_assets(config):
+        return [f"fills of {names} are uncapped: volume is zero on every bar, which 'auto' takes for no volume"]
+    why = "impact reads volume" if config.impact_coefficient else f"max_participation={config.max_participation!r}"
+    return [f"nothing of {names} can fill: volume is zero on every bar, and {why}"]
 
 
 def _none() -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from facade.strategies.reading import MOST
 from ml4t_kernel.schema import IntentAction, Kind, TimeInForce
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _check_quantity(columns: OrderColumns, intents: np.ndarray) -> None:
     missing = np.isnan(quantity)
     columns.fail_where((action == SUBMIT) & missing, "quantity", "a submitted order needs a quantity of signed shares")
     columns.fail_where(np.isinf(quantity), "quantity", "must be finite")
+    columns.fail_where(np.abs(quantity) > MOST, "quantity", f"must be at most {MOST:g} in absolute value")
     columns.fail_where((action != CANCEL) & (quantity == 0), "quantity", "must not be zero")
     columns.fail_where((action == CANCEL) & ~missing & (quantity != 0), "quantity", "a cancel takes no quantity")
 

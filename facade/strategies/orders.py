@@ -12,6 +12,7 @@ import polars as pl
 from facade.errors import StrategyError
 from facade.strategies.frames import further, is_long
 from facade.strategies.order_table import OrderTable, parse_orders
+from facade.strategies.reading import MOST
 from facade.strategies.signal_cells import (
     BITS,
     SINGULAR,
@@ -267,8 +268,8 @@ class Signals:
         if not isinstance(self.accumulate, bool):
             raise StrategyError(f"Signals: accumulate={self.accumulate!r} is not allowed; it is True or False")
         if not isinstance(sizes, Cells):
-            if isinstance(sizes, bool) or sizes is None or not 0 < sizes < np.inf:
-                raise StrategyError(f"Signals: size={sizes!r} is not allowed; it must be a positive finite number")
+            if isinstance(sizes, bool) or sizes is None or not 0 < sizes <= MOST:
+                raise StrategyError(f"Signals: size={sizes!r} is not allowed; it must be a number 0 < x <= {MOST:g}")
             sizes = float(sizes)
         if ranks is not None and not isinstance(ranks, Cells):
             raise StrategyError(f"Signals: rank={ranks!r} is not allowed; it must be a frame or an array")

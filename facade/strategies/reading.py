@@ -19,6 +19,10 @@ Given = TypeVar("Given", bound=Any)
 """Values with names that are to meet a panel: GivenTargets or Cells."""
 
 
+MOST = 1e15
+"""Largest quantity of an order, target in shares and size of a signal; nobody can mean more."""
+
+
 def read_named_frame(source: Any, what: str, columns: Sequence[str] = (), long: bool = False) -> pl.DataFrame:
     """A frame whose columns of time and symbol are called `timestamp` and `symbol`.
 

@@ -23,7 +23,7 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
-from facade.strategies.reading import on_panel, read_array_names, read_named_frame, spelled
+from facade.strategies.reading import MOST, on_panel, read_array_names, read_named_frame, spelled
 from ml4t_kernel.schema import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, SIGNAL
 
 WHAT = "Signals"
@@ -199,11 +199,11 @@ def _check_sizes(panel: Any, signals: np.ndarray) -> None:
     rank[np.isnan(rank)] = np.inf
     entering = (signals["bits"] & ENTRY_BITS) != 0
     size = signals["amount"]
-    wrong = np.flatnonzero(entering & ~((size > 0) & np.isfinite(size)))
+    wrong = np.flatnonzero(entering & ~((size > 0) & (size <= MOST)))
     if len(wrong):
         signal = signals[wrong[0]]
         raise StrategyError(
             f"{WHAT}: size of {panel.symbols[signal['asset']]} at {panel.timestamps[int(signal['bar'])]} is "
-            f"{signal['amount']}; an entry needs a positive finite size{further(len(wrong))}"
+            f"{signal['amount']}; an entry needs a positive finite size, at most {MOST:g}{further(len(wrong))}"
         )
     size[np.isnan(size)] = 0.0

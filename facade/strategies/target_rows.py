@@ -23,7 +23,7 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
-from facade.strategies.reading import on_panel, read_array_names, read_named_frame
+from facade.strategies.reading import MOST, on_panel, read_array_names, read_named_frame
 
 SUM_TOLERANCE = 1e-6
 """Excess of a sum of weights that is rounding: single precision leaves some 1e-7. What cash does not cover is cut."""
@@ -251,6 +251,18 @@ def check_targets(panel: Any, rows: TargetRows, allow_short: bool, scale: bool, 
     scaled[over] /= gross[over][:, None]
     counts["scaled_rows"] = len(over)
     return TargetRows(frozen(scaled), rows.bars, counts)
+
+
+def refuse_large_targets(panel: Any, rows: TargetRows, what: str) -> None:
+    """Targets in shares that nobody can mean."""
+    with np.errstate(invalid="ignore"):
+        large = np.argwhere(np.abs(rows.weights) > MOST)
+    if len(large):
+        row, asset = large[0]
+        raise StrategyError(
+            f"{what}: {panel.symbols[asset]} at {panel.timestamps[int(rows.bars[row])]} is "
+            f"{rows.weights[row, asset]:.6g}; a target must be at most {MOST:g} shares{further(len(large))}"
+        )
 
 
 def refuse_short_targets(panel: Any, rows: TargetRows, what: str, remedy: str) -> None:
