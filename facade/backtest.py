@@ -15,6 +15,7 @@ from facade.execute import execute
 from facade.results.decode import Run
 from facade.results.refusals import warn_of_rejections
 from facade.results.result import Result
+from facade.strategies.functions import strategy_on
 
 
 def run_backtest(
@@ -34,10 +35,11 @@ def run_backtest(
     Parameters
     ----------
     prices
-        A `Panel` (built once, shared by runs), or whatever `load_panel` takes: a Parquet path or glob, a Polars frame,
+        A `Panel` (built once, shared by runs), or whatever `load_panel` takes: files, Polars and pandas frames,
         anything with the Arrow C stream. Long: one row a (timestamp, symbol).
     strategy
-        `TargetWeights`, `TargetShares`, `Signals` or `Orders`. What is decided from bar t trades from bar t + 1 on.
+        `TargetWeights`, `TargetShares`, `Signals` or `Orders`, or a function that returns one, as for `sweep`: its
+        argument `panel` is the panel, others need defaults. What is decided from bar t trades from bar t + 1 on.
     signals, context
         Places of the event engine's call; array strategies carry their own arrays, so both are refused.
     config
@@ -45,12 +47,13 @@ def run_backtest(
     actions
         Splits, dividends and delistings; refused when the panel already has some.
     align
-        None: the strategy's timestamps are exactly those of prices. "next": the first bar at or after each.
+        None: the strategy's timestamps are exactly those of prices, as the data labels them (`Panel.labels`). "next":
+        the first bar at or after each.
     progress
         Show a progress bar.
     **loading
-        Further arguments of `load_panel` (symbols, start, end, bar_label, repair, delisting, columns, extras), refused
-        with a `Panel`.
+        Further arguments of `load_panel` (symbol, symbols, start, end, bar_label, repair, delisting, columns,
+        extras), refused with a `Panel`.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def run_backtest(
     refuse_engine_arguments(strategy, signals, context)
     config = as_config(config)
     panel = as_panel(prices, actions, [config.spread], loading)
-    run = run_encoded(panel, config, encode(panel, strategy, config, align), progress)
+    run = run_encoded(panel, config, encode(panel, strategy_on(strategy, panel), config, align), progress)
     result = Result.from_run(run)
     warn_of_rejections(result)
     return result

@@ -22,7 +22,7 @@ from facade.errors import DataError, DataWarning, describe
 from ml4t_kernel.schema import ActionKind
 
 LARGE, NOTED = 1 / 3, 0.2
-"""Shares of the price from which a dividend that did not lower it is refused, or above which it is warned of; 1/3 is a split of 1.5."""
+"""Shares of the price from which a dividend that did not lower it is refused (a split of 1.5), or warned of."""
 CERTAIN, LIKELY = 10.0, 5.0
 """Log likelihood ratios from which prices count as adjusted, and from which they are warned of."""
 FREEDOM, MOST, NEAR = 4.0, 3.0, 20
