@@ -1,5 +1,6 @@
 """Market data as a long frame with known names and dtypes, read in one lazy pass; prices are judged elsewhere."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -7,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from facade.data.clock import parse_bound, time_zone
-from facade.data.names import FIELDS, PRICES, SYMBOL, TIME, find, plain, unread
+from facade.data.names import ADJUSTED_CLOSE, FIELDS, PRICES, SYMBOL, TIME, find, plain, unread
 from facade.data.sources import collect, open_source, schema_of
 from facade.data.times import as_times, first_moment, integers_as, last_moment
-from facade.errors import DataError, describe, listing
+from facade.errors import DataError, DataWarning, describe, listing
 
 KEYS = ("timestamp", "symbol")
 KNOWN = ("timestamp", "symbol", *PRICES, "volume", "session")
@@ -40,7 +41,7 @@ def load(
     names = resolve_names(schema, columns or {}, extras, close_only)
     converted = 0
     if text:
-        rows = _read_text(collect(frame.select(dict.fromkeys(names.values()))), names)
+        rows = _read_text(collect(frame.select(list(dict.fromkeys(names.values())))), names)
         converted = rows.height if rows.schema != {name: schema[name] for name in rows.columns} else 0
         frame, left, schema = rows.lazy(), unread(schema, names.values()), rows.schema
     else:
@@ -93,6 +94,19 @@ class Long:
         return column
 
 
+def told_of(unread: tuple[str, ...], actions: Any) -> tuple[str, ...]:
+    """Columns that say that the data knows more of splits and dividends than the panel does."""
+    if not unread:
+        return ()
+    told = (
+        f"{listing(unread)} of the prices {'is' if len(unread) == 1 else 'are'} not read: orders trade at open, high, "
+        f"low and close as they are, splits and dividends are those given as actions"
+    )
+    if actions is None and any(plain(name) in map(plain, ADJUSTED_CLOSE) for name in unread):
+        warnings.warn(f"{told} (none are)", DataWarning, stacklevel=3)
+    return (told,)
+
+
 def resolve_names(
     schema: Mapping[str, pl.DataType], columns: Mapping[str, str | None], extras: Iterable[str], close_only: bool
 ) -> dict[str, str]:
@@ -120,7 +134,8 @@ def resolve_names(
 
 def _refuse_wide(schema: Mapping[str, pl.DataType], columns: Mapping[str, str | None]) -> None:
     """A frame with a column a symbol has no column that any field could be read from."""
-    if any(name in columns or find(FIELDS[name], schema) is not None for name in PRICES):
+    found = [name for name in PRICES if name in columns or find(FIELDS[name], schema) is not None]
+    if "close" in found or len(found) > 1:  # a ticker may be called LOW
         return
     numbers = [name for name, dtype in schema.items() if dtype.is_numeric() and plain(name) not in TIME]
     if numbers and find(SYMBOL, schema) is None:
@@ -173,6 +188,8 @@ def _check_dtypes(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType], names:
             good, wanted = dtype.is_numeric(), "a number"
             hint = "repair='text' reads numbers written as text." if dtype == pl.String else ""
         if not good:
+            if not collect(frame.select(pl.len())).item():
+                raise DataError("prices have no rows")
             raise DataError(describe(f"{ours} must be {wanted}", column=name, value=f"of type {dtype}", hint=hint))
 
 

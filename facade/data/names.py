@@ -61,9 +61,7 @@ def find(synonyms: Sequence[str], names: Iterable[str], what: str = "prices") ->
             return synonym
         found = [name for name in names if plain(name) == plain(synonym)]
         if len(found) > 1:
-            raise DataError(
-                f"{what}: the columns {listing(found)} have one meaning, {synonym!r}; leave one of them out"
-            )
+            raise DataError(f"{what}: the columns {listing(found)} all mean {synonym!r}; leave all but one out")
         if found:
             return found[0]
     return None

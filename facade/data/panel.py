@@ -1,7 +1,6 @@
 """The market data of a run: dense arrays, their clock and their corporate actions, checked once and then frozen."""
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,13 +12,12 @@ import polars as pl
 from facade.data.actions import Actions, adjust, guard_against_adjusted, infer_delistings, read_actions
 from facade.data.clock import Clock, make_clock, session_values, to_timestamps
 from facade.data.dividends import guard_dividends
-from facade.data.load import load
+from facade.data.load import load, told_of
 from facade.data.matching import match_names
-from facade.data.names import ADJUSTED_CLOSE, plain
 from facade.data.pivot import pivot, refuse_too_large
 from facade.data.selection import locate, select
 from facade.data.validate import check_repairs, clean_prices
-from facade.errors import DataError, DataWarning, listing
+from facade.errors import DataError, listing
 
 FIELDS = ("open", "high", "low", "close", "volume")
 BEGINS = "the data labels bars by their begin (bar_label='open'), and so are the rows of a strategy read"
@@ -296,20 +294,7 @@ def load_panel(
     panel = _assemble(grid.arrays, clock, grid.symbols, actions, repairs, delisting, selection)
     counts = {"keep_last": duplicates, "text": long.converted}
     panel.repairs.update({name: count for name, count in counts.items() if name in repairs})
-    return replace(panel, notices=panel.notices + _told_of(long.unread, actions))
-
-
-def _told_of(unread: tuple[str, ...], actions: Any) -> tuple[str, ...]:
-    """Columns that say that the data knows more of splits and dividends than the panel does."""
-    if not unread:
-        return ()
-    told = (
-        f"{listing(unread)} of the prices {'is' if len(unread) == 1 else 'are'} not read: orders trade at open, high, "
-        f"low and close as they are, splits and dividends are those given as actions"
-    )
-    if actions is None and any(plain(name) in map(plain, ADJUSTED_CLOSE) for name in unread):
-        warnings.warn(f"{told} (none are)", DataWarning, stacklevel=3)
-    return (told,)
+    return replace(panel, notices=panel.notices + told_of(long.unread, actions))
 
 
 def _assemble(

@@ -48,7 +48,8 @@ def read_named_frame(source: Any, what: str, columns: Sequence[str] = (), long: 
 def _collected(source: Any, what: str) -> pl.DataFrame:
     if not is_pandas(source):
         return collect_frame(source, what)
-    if not hasattr(source, "columns") and is_no_symbol(source.name):
+    # A ticker may be called LOW, but not low.
+    if not hasattr(source, "columns") and is_no_symbol(source.name) and not str(source.name).isupper():
         raise StrategyError(f"{what}: a Series without the name of its symbol; Series go to from_array or from_arrays")
     return from_pandas(source, what)
 
