@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from facade import (
@@ -140,6 +141,12 @@ def test_an_index_beside_a_column_of_times_says_nothing():
     table.index = pd.to_datetime(["2030-01-01"] * len(table))
     same(load_panel(table))
     same(load_panel(table.set_index(np.arange(5, 5 + len(table)))))
+
+
+def test_a_table_made_of_pandas_keeps_its_index():
+    table = pandas_of().set_index("Timestamp").rename_axis(None)
+    same(load_panel(pa.Table.from_pandas(table)))
+    same(load_panel(pa.Table.from_pandas(pandas_of().set_index(["Timestamp", "Symbol"]).rename_axis([None, None]))))
 
 
 def test_an_index_of_times_and_symbols_needs_no_names():
@@ -411,6 +418,15 @@ def test_actions_as_yfinance_gives_them():
         load_panel(single, late, symbol="MSFT")
 
 
+def test_a_file_of_actions_of_the_only_symbol_needs_no_name(tmp_path):
+    frame = yahoo().xs("MSFT", axis=1, level=1)[["Dividends"]]
+    frame.to_csv(tmp_path / "dividends.csv")
+    frame.to_csv(tmp_path / "MSFT.csv")
+    one = load_panel(yahoo().xs("MSFT", axis=1, level=1), tmp_path / "dividends.csv", symbol="MSFT")
+    assert one.actions.rows() == [("MSFT", dt.date(2024, 1, 11), "dividend", 0.75)]
+    assert load_panel(yahoo(), tmp_path / "MSFT.csv").actions.rows() == one.actions.rows()
+
+
 def test_splits_of_yfinance_are_new_shares_per_old():
     price = [100.0, 100.0, 25.0, 25.0, 25.0]
     table = pd.DataFrame(dict.fromkeys(("Open", "High", "Low", "Close"), price), pd.to_datetime(DAYS))
@@ -478,6 +494,22 @@ def test_frames_without_rows_say_so():
         assert run_backtest(PLAIN, strategy, config=Config()).orders.height == 0
     with pytest.raises(DataError, match="timestamp must not be null"):
         load_panel(long().with_columns(timestamp=pl.lit(None)))
+
+
+def test_shapes_that_are_nearly_right_name_the_way(tmp_path):
+    levels().to_csv(tmp_path / "two.csv")
+    for given, message in (
+        (tmp_path / "two.csv", r"read_csv\(path, header=\[0, 1\]"),
+        (pl.from_pandas(levels().reset_index()), "give the pandas frame itself"),
+        (flat().set_axis(flat().index.to_period("D")), r"periods; \.to_timestamp\(\)"),
+        (pl.DataFrame(), "prices have no columns"),
+        (flat().set_axis(range(5, 10)), "no column for 'timestamp'"),
+        (pd.concat([flat(), flat()[["Close"]]], axis=1), "Duplicate column names"),
+    ):
+        with pytest.raises(DataError, match=message):
+            load_panel(given)
+    text = flat().set_axis(flat().index.strftime("%Y-%m-%d").to_numpy())
+    same(load_panel(text, symbol="AAPL", repair="text"), PLAIN.select(["AAPL"]))
 
 
 def test_arrays_need_nothing_of_this():

@@ -50,9 +50,7 @@ def test_quantities_above_the_largest_are_refused(sign, value):
 def test_sizes_of_signals_above_the_largest_are_refused(size_type):
     flags = np.zeros((5, 2), bool)
     flags[2, 0] = True
-    with pytest.raises(
-        StrategyError, match=r"size=1100000000000000\.0 is not allowed; it must be a number 0 < x <= 1e\+15"
-    ):
+    with pytest.raises(StrategyError, match=r"size=1100000000000000\.0 is not .* 0 < x <= 1e\+15"):
         Signals.from_arrays(flags, size=1.1e15, size_type=size_type)
     sizes = np.where(flags, 1.1e15, np.nan)
     with pytest.raises(StrategyError, match=r"size of A at 2 is 1100000000000000\.0; .*at most 1e\+15"):

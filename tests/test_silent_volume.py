@@ -9,11 +9,12 @@ from facade import Config, Orders, Panel, TargetWeights, run_backtest, sweep
 
 PRICE = np.column_stack([np.full(90, 1.1), np.linspace(10, 20, 90), np.linspace(30, 20, 90)])
 VOLUME = np.column_stack([np.zeros(90), np.full(90, 1000.0), np.zeros(90)])
+DAYS = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 3, 30), eager=True)
 SYMBOLS = ["EURUSD=X", "STOCK", "FUND"]
 
 
-def panel(volume=VOLUME, price=PRICE):
-    return Panel.from_arrays(price, price * 1.01, price * 0.99, price, volume, symbols=SYMBOLS)
+def panel(volume=VOLUME, price=PRICE, times=None):
+    return Panel.from_arrays(price, price * 1.01, price * 0.99, price, volume, times, SYMBOLS)
 
 
 def buys(quantity=5_000.0, symbols=SYMBOLS):
@@ -98,10 +99,10 @@ def test_rows_of_a_sweep_are_single_runs_whatever_caps_them():
         "max_participation": ["auto", 0.1, None],
         "impact_coefficient": [0.0, 0.1],
         "volume_basis": ["bar", "previous"],
-        "window": [(None, None), (0, 50), (61, 89)],
+        "window": [(None, None), (None, DAYS[50]), (DAYS[61], None)],
     }
     weights = TargetWeights.from_array(np.full(PRICE.shape, 0.3))
-    found = sweep(panel(late), weights, RICH, grid, progress=False)
+    found = sweep(panel(late, times=DAYS), weights, RICH, grid, progress=False)
     for row in range(0, len(found), 5):
         assert found.drill(row).metrics["final_value"] == found.table["final_value"][row]
     assert found.table["final_value"].n_unique() > 4

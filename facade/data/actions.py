@@ -196,7 +196,7 @@ def _empty(clock: Clock) -> pl.DataFrame:
 
 def _to_long(source: Any, clock: Clock, symbols: tuple[str, ...]) -> pl.DataFrame:
     """Rows symbol, ex_date, kind, value. Without a column of symbols they are of the only symbol of the panel."""
-    lazy, _ = open_source(source, "actions")
+    lazy, _ = open_source(source, "actions", by_file=len(symbols) != 1)
     schema = schema_of(lazy, "actions")
     found = {ours: find(names, schema, "actions") for ours, names in ACTIONS.items()}
     if found["symbol"] is None and len(symbols) == 1:

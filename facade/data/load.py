@@ -137,6 +137,12 @@ def _refuse_wide(schema: Mapping[str, pl.DataType], columns: Mapping[str, str | 
     found = [name for name in PRICES if name in columns or find(FIELDS[name], schema) is not None]
     if "close" in found or len(found) > 1:  # a ticker may be called LOW
         return
+    if not schema:
+        raise DataError("prices have no columns")
+    if any(name.startswith("('") for name in schema):
+        raise DataError(
+            f"prices have columns of two levels, written as text: {listing(schema, 3)}; give the pandas frame itself"
+        )
     numbers = [name for name, dtype in schema.items() if dtype.is_numeric() and plain(name) not in TIME]
     if numbers and find(SYMBOL, schema) is None:
         when = find(TIME, schema) or "timestamp"

@@ -26,13 +26,14 @@ class Opened(NamedTuple):
     piecewise: bool
 
 
-def open_source(source: Any, what: str = "prices", symbol: str | None = None) -> Opened:
-    """Lazy long frame of whatever prices, actions or targets can be given as.
+def open_source(source: Any, what: str = "prices", symbol: str | None = None, by_file: bool = True) -> Opened:
+    """Lazy long frame of whatever prices or actions can be given as.
 
-    symbol: of all rows, where the source has no column of symbols. DataError for what cannot be read.
+    symbol: of all rows, where the source has no column of symbols. by_file: without either, files name theirs.
+    DataError for what cannot be read.
     """
     if isinstance(source, (str, os.PathLike)):
-        opened = _open_path(os.fspath(source), what, symbol)
+        opened = _open_path(os.fspath(source), what, by_file and symbol is None)
     elif isinstance(source, Mapping):
         opened = Opened(_of_each_symbol(source, what), False)
     else:
@@ -87,15 +88,15 @@ def collect(frame: pl.LazyFrame, what: str = "prices") -> pl.DataFrame:
 # Files ---------------------------------------------------------------------------------------------------------------
 
 
-def _open_path(path: str, what: str, symbol: str | None) -> Opened:
+def _open_path(path: str, what: str, by_file: bool) -> Opened:
     if "://" in path:
         return Opened(pl.scan_parquet(path), True)
     files = _files(path, what)
     if path.lower().endswith(CSV) or (files and files[0].lower().endswith(CSV)):
-        return Opened(_read_csv(files or [path], what, symbol).lazy(), False)
+        return Opened(_read_csv(files or [path], what, by_file).lazy(), False)
     # A folder whose Parquet files lie deeper is one data set, perhaps partitioned by symbol, which Polars reads.
     scan = pl.scan_parquet(files or path)
-    if symbol is None and files and find(SYMBOL, schema_of(scan, what).names(), what) is None:
+    if by_file and files and find(SYMBOL, schema_of(scan, what).names(), what) is None:
         stem = pl.col(_FILE).str.extract(r"([^/\\]+)$").str.replace(r"(?i)\.(parquet|pq)$", "")
         scan = pl.scan_parquet(files, include_file_paths=_FILE).with_columns(stem.alias("symbol")).drop(_FILE)
     return Opened(scan, True)
@@ -117,7 +118,7 @@ def _files(path: str, what: str) -> list[str]:
     return files
 
 
-def _read_csv(files: list[str], what: str, symbol: str | None) -> pl.DataFrame:
+def _read_csv(files: list[str], what: str, by_file: bool) -> pl.DataFrame:
     """All rows; the name of a file is the symbol of its rows where it has no column of symbols."""
     frames = []
     for name in files:
@@ -125,7 +126,12 @@ def _read_csv(files: list[str], what: str, symbol: str | None) -> pl.DataFrame:
             frame = pl.read_csv(name, try_parse_dates=True, infer_schema_length=None)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{what} cannot be read: {name}: {error}") from error
-        if symbol is None and find(SYMBOL, frame.columns, what) is None:
+        if any("_duplicated_" in column for column in frame.columns):
+            raise DataError(
+                f"{what}: {name} has columns of one name; a header of two rows, as yfinance writes, is read by "
+                f"pandas.read_csv(path, header=[0, 1], index_col=0, parse_dates=True)"
+            )
+        if by_file and find(SYMBOL, frame.columns, what) is None:
             stem = os.path.basename(name)
             stem = stem[: -len(next(kind for kind in reversed(CSV) if stem.lower().endswith(kind)))]
             frame = frame.with_columns(pl.lit(stem).alias("symbol"))
@@ -190,9 +196,13 @@ def _from_rows(source: Any, what: str) -> pl.DataFrame:
 def _from_arrow(source: Any, what: str) -> pl.DataFrame:
     try:
         # By way of pyarrow, which keeps the index of a pandas frame; Polars itself would drop it.
-        return pl.DataFrame(pa.table(source))
+        table = pl.DataFrame(pa.table(source))
     except Exception as error:  # whatever the producer raises
         raise DataError(f"{what}: {type(source).__name__} cannot be read as an Arrow stream: {error}") from error
+    levels = [name for name in table.columns if name.startswith("__index_level_")]
+    for level in levels:
+        table = _name_level(table, level, len(levels), what)
+    return table
 
 
 # pandas --------------------------------------------------------------------------------------------------------------
@@ -211,26 +221,26 @@ def from_pandas(source: Any, what: str) -> pl.DataFrame:
 
 def _flat(frame: Any, what: str) -> pl.DataFrame:
     _refuse_mixed_zones(frame, what)
+    if str(frame.index.dtype).startswith("period"):
+        raise DataError(f"{what}: the index has periods; .to_timestamp() makes times of them")
     names = [str(name) for name in frame.columns]
     index = frame.index
     timed = find(TIME, names, what) is not None
     untold = index.name is None or find(TIME, [str(index.name)], what) is None
     if index.nlevels == 1 and str(index.dtype).startswith("datetime64") and not timed and untold:
         frame = frame.rename_axis(index="timestamp")
-    table = _from_arrow(frame, what)
-    for level in [name for name in table.columns if name.startswith("__index_level_")]:
-        table = _name_level(table, level, index.nlevels, what)
-    return table
+    return _from_arrow(frame, what)
 
 
 def _name_level(table: pl.DataFrame, level: str, levels: int, what: str) -> pl.DataFrame:
     """An unnamed level of an index: times, or symbols beside times; numbers say nothing."""
     dtype, names = table.schema[level], [name for name in table.columns if name != level]
+    untimed, unnamed = find(TIME, names, what) is None, find(SYMBOL, names, what) is None
     meaning = None
-    if dtype == pl.Date or isinstance(dtype, pl.Datetime) or (dtype == pl.String and levels == 1):
-        meaning = "timestamp" if find(TIME, names, what) is None else None
+    if dtype == pl.Date or isinstance(dtype, pl.Datetime):
+        meaning = "timestamp" if untimed else None
     elif isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)):
-        meaning = "symbol" if find(SYMBOL, names, what) is None else None
+        meaning = "timestamp" if untimed and levels == 1 else "symbol" if unnamed else None
     return table.drop(level) if meaning is None else table.rename({level: meaning})
 
 

@@ -45,6 +45,8 @@ def clean_prices(
         count = int(np.count_nonzero(present))
         if count < len(close):
             _blank(block, ~present)
+        if "widen_range" in repaired:
+            _round_range(block)  # what is no violation is not counted as mended
         for name in repaired:
             repaired[name] += _repair(name, block, present)
         bars += count
