@@ -10,7 +10,7 @@ import polars as pl
 
 from facade.config.model import Config
 from facade.data.panel import Panel
-from facade.results.decode import Run
+from facade.results.run import Run
 from ml4t_kernel import schema
 from ml4t_kernel.schema import ActionKind, Kind, Origin, Phase, Reason, Status
 

@@ -6,8 +6,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from facade.data.panel import Panel
 from facade.errors import StrategyError, listing
-from facade.strategies.orders import STRATEGIES, STRATEGY_NAMES
+from facade.strategies.strategy import Strategy, kinds_of_strategy
 
 PANEL = "panel"
 """The argument of a strategy function that receives the panel."""
@@ -30,7 +31,9 @@ def arguments_of(what: str, function: Callable[..., Any]) -> dict[str, bool]:
     return arguments
 
 
-def called(function: Callable[..., Any], own: Mapping[str, Any], takes_panel: bool, panel: Any, where: str) -> Any:
+def called(
+    function: Callable[..., Any], own: Mapping[str, Any], takes_panel: bool, panel: Panel, where: str
+) -> Strategy:
     """The strategy that a function makes of these arguments.
 
     Raises StrategyError beginning with `where` for whatever the function raises (as its cause), and when it returns
@@ -41,14 +44,14 @@ def called(function: Callable[..., Any], own: Mapping[str, Any], takes_panel: bo
         made = function(**given)
     except Exception as error:
         raise StrategyError(f"{where}: {type(error).__name__}: {error}") from error
-    if not isinstance(made, STRATEGIES):
-        raise StrategyError(f"{where}: returned {type(made).__name__}; it must return {STRATEGY_NAMES}")
+    if not isinstance(made, Strategy):
+        raise StrategyError(f"{where}: returned {type(made).__name__}; it must return {kinds_of_strategy()}")
     return made
 
 
-def strategy_on(strategy: Any, panel: Any) -> Any:
+def strategy_on(strategy: Any, panel: Panel) -> Any:
     """The strategy of a single run: an object as it is, a function called with the panel and its own defaults."""
-    if isinstance(strategy, (*STRATEGIES, type)) or not callable(strategy):
+    if isinstance(strategy, (Strategy, type)) or not callable(strategy):
         return strategy
     arguments = arguments_of("strategy", strategy)
     needed = [name for name, has_default in arguments.items() if not has_default and name != PANEL]

@@ -11,6 +11,7 @@ import polars as pl
 
 from facade.data.matching import Named, read_named
 from facade.data.names import SYMBOL, TIME, find, is_no_symbol, plain
+from facade.data.panel import Panel
 from facade.data.sources import from_pandas, is_pandas
 from facade.errors import DataError, StrategyError, listing
 from facade.strategies.frames import TEXT, collect_frame
@@ -73,7 +74,7 @@ def read_array_names(array: Any, what: str) -> Named:
     return named._replace(values=values[:, None] if values.ndim == 1 else values)
 
 
-def on_panel(panel: Any, given: Given, what: str) -> Given:
+def on_panel(panel: Panel, given: Given, what: str) -> Given:
     """Values that were given as an array with names, in the order of the panel; others as they are.
 
     An array has all symbols of the panel: StrategyError for a frame that has not, or has others.

@@ -6,22 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import polars as pl
 
+from facade.data.panel import Panel
 from facade.errors import DataError
-from facade.results.decode import Run, decode_trades
-from facade.results.result import Result, versions
+from facade.results.decode import decode_trades
+from facade.results.facts import versions
+from facade.results.result import Result
+from facade.results.run import Run
+from facade.sweeps.grid.grid import Grid
 from facade.sweeps.grid.labels import labels_of
+from facade.sweeps.plan.plan import Plan
 from facade.sweeps.result.facts import Sharpes, SweepFacts
 from facade.sweeps.rows.columns import ROW
-
-if TYPE_CHECKING:
-    from facade.sweeps.grid.grid import Grid
-    from facade.sweeps.plan.plan import Plan
-    from facade.sweeps.rows.rows import Rows
+from facade.sweeps.rows.rows import Rows
 
 RunRow = Callable[[int, dict[str, Any]], Result]
 """Runs a row by itself, with some fields of its configuration changed."""
@@ -142,7 +143,7 @@ class LiveSource:
         return self._run_row(row, changes)
 
 
-def decode_kept_trades(panel: Any, trades: np.ndarray) -> pl.DataFrame:
+def decode_kept_trades(panel: Panel, trades: np.ndarray) -> pl.DataFrame:
     """TRADE rows without the tape they come from, as `decode_trades` shows them; order ids are those of the run."""
     orders = max((int(trades[name].max(initial=-1)) for name in ("entry_order", "exit_order")), default=-1) + 1
     run = SimpleNamespace(panel=panel, tape=SimpleNamespace(trades=trades), state={"trades": len(trades)})

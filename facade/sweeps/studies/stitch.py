@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from facade.results.decode import Run
 from facade.results.metrics import metrics_of
 from facade.results.result import Result
+from facade.results.run import Run
 from ml4t_kernel.schema import STATE
 
 SUMMED = (

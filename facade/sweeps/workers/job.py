@@ -6,18 +6,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
+from facade.encode.inputs import EncodedInputs
 from facade.execute import tape_rows
 from facade.sweeps.workers.publish import settled
-from ml4t_kernel import book as kernel
+from ml4t_kernel import book as kernel_book
+from ml4t_kernel import entries
 from ml4t_kernel.schema import PARAMS, STATE, Intents, Market
-
-if TYPE_CHECKING:
-    from facade.encode.inputs import EncodedInputs
 
 Columns = dict[str, np.ndarray]
 """Result columns of n rows, as of `facade.sweeps.rows.columns.columns_of`."""
@@ -68,7 +67,7 @@ def _scratch(job: Job) -> Any:
     except IndexError:
         pass
     bars = job.market.close.shape[0] if job.keep != "metrics" else 1
-    scratch = kernel.Scratch(job.market, job.intents, job.rows, bars)
+    scratch = entries.Scratch(job.market, job.intents, job.rows, bars)
     with _making:
         scratch.run(np.zeros(0, PARAMS), np.zeros(0, STATE))
     return scratch
@@ -116,9 +115,9 @@ def _run_recorded(job: Job, scratch: Any, params: np.ndarray, finals: np.ndarray
     for row in range(len(params)):
         scratch.run(params[row : row + 1], finals[row : row + 1])
         if job.keep == "equity":
-            kept.append(kernel.plain(scratch.tape.equity)["equity"][: finals["bar"][row]].copy())
+            kept.append(kernel_book.plain(scratch.tape.equity)["equity"][: finals["bar"][row]].copy())
         else:
-            kept.append(kernel.plain(scratch.tape.trades)[: finals["trades"][row]].copy())
+            kept.append(kernel_book.plain(scratch.tape.trades)[: finals["trades"][row]].copy())
             if job.assets is not None:
                 kept[-1]["asset"] = job.assets[kept[-1]["asset"]]
     return kept
