@@ -183,7 +183,7 @@ class Ledger:
             positions["shares"][asset] = held.get((bar, asset), 0.0)
             while bar > 0 and held.get((bar - 1, asset), 0.0) * positions["shares"][asset] > 0:
                 bar -= 1
-            positions["entry_bar"][asset] = bar
+            positions["born_bar"][asset] = bar
         return positions
 
     def state(self, equity, counts):
