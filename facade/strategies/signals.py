@@ -149,7 +149,11 @@ class Signals(Strategy):
         rank: Any = None,
         accumulate: bool = False,
     ) -> Self:
-        """From boolean arrays (T, A) in the order of the panel; `size` and `rank` numbers or arrays (T, A)."""
+        """From boolean arrays (T, A) in the order of the panel; `size` and `rank` numbers or arrays (T, A).
+
+        Each may be (T,) for one symbol, or a pandas or Polars frame, whose columns (the symbols of the panel in any
+        order) and times are matched by name.
+        """
         made = object.__new__(cls)
         values = {"entries": entries, "exits": exits, "short_entries": short_entries, "short_exits": short_exits}
         for name, value in {**values, "size_type": size_type, "accumulate": accumulate}.items():
