@@ -23,6 +23,8 @@ class Prices(Protocol):
     @property
     def timestamps(self) -> pl.Series: ...
     @property
+    def begins(self) -> pl.Series | None: ...
+    @property
     def symbols(self) -> tuple[str, ...]: ...
     @property
     def sessions(self) -> np.ndarray: ...
@@ -141,9 +143,14 @@ def _blocks(array: np.ndarray, selection: Selection) -> Iterator[np.ndarray]:
 def clock_of(panel: Prices, selection: Selection) -> Clock:
     """Clock of the selected bars: sessions are numbered anew and keep their dates, bars a year are derived anew."""
     bars = selection.bars
-    timestamps = panel.timestamps[bars] if isinstance(bars, slice) else panel.timestamps.gather(bars)
+    timestamps, begins = (
+        None if column is None else column[bars] if isinstance(bars, slice) else column.gather(bars)
+        for column in (panel.timestamps, panel.begins)
+    )
+    assert timestamps is not None
     kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
     dates = panel.session_dates.gather(kept)
     sessions = sessions.reshape(-1).astype(np.int32)
     integers = timestamps.dtype.is_integer()
-    return Clock(timestamps, sessions, dates, TRADING_DAYS if integers else periods_per_year(sessions, dates))
+    yearly = TRADING_DAYS if integers else periods_per_year(sessions, dates)
+    return Clock(timestamps, sessions, dates, yearly, begins)
