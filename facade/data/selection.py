@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from facade.data.actions import Actions, action_rows, infer_delistings
-from facade.data.clock import TRADING_DAYS, Clock, bar_dates, periods_per_year
+from facade.data.clock import Clock, bar_dates, periods_per_year
 from facade.data.load import time_filters
 from facade.errors import DataError, listing
 from facade.strategies.frames import did_you_mean, remember
@@ -118,14 +118,32 @@ def _blocks(array: np.ndarray, selection: Selection) -> Iterator[np.ndarray]:
 
 
 def clock_of(panel: Panel, selection: Selection) -> Clock:
-    """Clock of the selected bars: sessions are numbered anew and keep their dates, bars a year are derived anew."""
+    """Clock of the selected bars: sessions are numbered anew and keep their dates; see `_bars_a_year`."""
     bars = selection.bars
     timestamps = panel.timestamps[bars] if isinstance(bars, slice) else panel.timestamps.gather(bars)
     kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
     dates = panel.session_dates.gather(kept)
-    sessions = sessions.reshape(-1).astype(np.int32)
-    integers = timestamps.dtype.is_integer()
-    return Clock(timestamps, sessions, dates, TRADING_DAYS if integers else periods_per_year(sessions, dates))
+    return Clock(timestamps, sessions.reshape(-1).astype(np.int32), dates, _bars_a_year(panel, selection))
+
+
+def _bars_a_year(panel: Panel, selection: Selection) -> float:
+    """Those of the whole panel, whatever the stretch of time.
+
+    Only where symbols are left out with bars on which nobody else trades (shares out of a panel that has currencies
+    too) they are counted anew, over all of the panel's time.
+    """
+    if selection.assets is None or not panel.timestamps.dtype.is_temporal():
+        return panel.periods_per_year
+    assets = selection.assets
+
+    def count() -> float:
+        bars = _bars_of(panel, 0, panel.shape[0], assets)
+        if bars is None:
+            return panel.periods_per_year
+        kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
+        return periods_per_year(sessions.reshape(-1), panel.session_dates.gather(kept))
+
+    return float(remember(panel, ("bars a year", assets.tobytes()), count))
 
 
 def select(panel: Panel, selection: Selection) -> Panel:

@@ -6,6 +6,7 @@ from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from facade.results.metrics import BARS, COUNT, CURRENCY, FRACTION, METRICS, RATIO, YEARS
 from facade.results.refusals import describe_refusals
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ HUGE = 1e12  # from here on in powers of ten
 def _number(value: float, form: str) -> str:
     if math.isnan(value):
         return ABSENT
-    return f"{value:.3e}" if math.isfinite(value) and abs(value) >= HUGE else format(value, form)
+    # z: what rounds to zero has no sign.
+    return f"{value:.3e}" if math.isfinite(value) and abs(value) >= HUGE else format(value, f"z{form}")
 
 
 def _money(value: float) -> str:
@@ -43,46 +45,39 @@ def _plural(count: float, word: str) -> str:
     return f"{int(count):,} {word}{'' if count == 1 else 's'}"
 
 
-SECTIONS: dict[str, list[tuple[str, str, Callable[[float], str]]]] = {
-    "Account": [
-        ("initial cash", "initial_cash", _money),
-        ("final value", "final_value", _money),
-        ("total return", "total_return", percent),
-        ("return a year (CAGR)", "cagr", percent),
-        ("realised profit", "realised_pnl", _money),
-        ("unrealised profit", "unrealised_pnl", _money),
-        ("dividends", "total_dividends", _money),
-        ("bars a year", "periods_per_year", _ratio),
-    ],
-    "Risk": [
-        ("volatility a year", "volatility", percent),
-        ("maximum drawdown", "max_drawdown", percent),
-        ("Sharpe ratio", "sharpe", _ratio),
-        ("Sortino ratio", "sortino", _ratio),
-        ("Calmar ratio", "calmar", _ratio),
-        ("time in the market", "time_in_market", percent),
-    ],
-    "Trades (closed, after fees)": [
-        ("round trips", "num_trades", _count),
-        ("winning", "win_rate", percent),
-        ("profit factor", "profit_factor", _ratio),
-        ("average profit", "avg_trade_pnl", _money),
-    ],
-    "Activity": [
-        ("orders", "num_orders", _count),
-        ("fills", "num_fills", _count),
-        ("orders refused", "num_rejected_orders", _count),
-        ("orders cut", "num_cut_orders", _count),
-        ("positions, average", "avg_open_positions", _ratio),
-        ("positions, most", "max_open_positions", _count),
-        ("turnover a bar", "avg_turnover", percent),
-        ("signal conflicts", "signal_conflicts", _count),
-    ],
-    "Costs": [
-        ("commission and taxes", "total_commission", _money),
-        ("slippage and impact", "total_slippage", _money),
-    ],
+FORMS: Mapping[str, Callable[[float], str]] = {
+    CURRENCY: _money,
+    FRACTION: percent,
+    RATIO: _ratio,
+    COUNT: _count,
+    BARS: _ratio,
+    YEARS: _ratio,
 }
+"""How a metric is written, by its unit."""
+COMPARED: Mapping[str, str] = {RATIO: ",.4f", YEARS: ",.2f", BARS: ",.6g"}
+"""How it is written beside others of its kind, where that is another way."""
+TITLES = {
+    "Account": "Account",
+    "Risk": "Risk",
+    "Trades": "Trades (closed, after fees)",
+    "Activity": "Activity",
+    "Costs": "Costs",
+}
+"""Sections of the summary in order, and their titles."""
+
+
+def compared(unit: str, value: float) -> str:
+    """A metric of that unit beside others: as many digits in each row of a column."""
+    return _number(value, COMPARED[unit]) if unit in COMPARED else FORMS[unit](value)
+
+
+def _section(name: str) -> list[tuple[str, str, Callable[[float], str]]]:
+    """(label, metric, form) of the lines of a section, as the table of metrics has them."""
+    shown = [(metric, *metric.shown.partition(": ")) for metric in METRICS.values()]
+    return [(label, metric.name, FORMS[metric.unit]) for metric, section, _, label in shown if section == name]
+
+
+SECTIONS = {title: _section(name) for name, title in TITLES.items()}
 
 AMBIGUITIES = {
     "ambiguous_two_sided": "levels on both sides of the open (tie decided)",
@@ -109,7 +104,15 @@ def headline(result: "Result") -> str:
         f"sharpe {_ratio(metrics['sharpe'])}, {_plural(metrics['num_trades'], 'trade')}"
     )
     refused = metrics["num_rejected_orders"] + metrics["num_cut_orders"]
-    return f"{text}, {_plural(refused, 'order')} refused or cut" if refused else text
+    held_back = metrics["num_capped_orders"]
+    return ", ".join(
+        [
+            text,
+            *([f"{_count(metrics['num_open_trades'])} open"] if metrics["num_open_trades"] else []),
+            *([f"{_plural(refused, 'order')} refused or cut"] if refused else []),
+            *([f"{_plural(held_back, 'order')} held back by volume"] if held_back else []),
+        ]
+    )
 
 
 def _span(result: "Result") -> str:

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from facade.results.figure import plotly_modules
-from facade.sweeps.result.ranking import FRACTIONS, column_of, ranked
+from facade.results.metrics import FRACTIONS
+from facade.sweeps.result.ranking import column_of, direction_note, direction_of, ranked
 from facade.sweeps.result.scales import NONE, Scale, clipped, colours, scale_of, tick_format, value_text
 from facade.sweeps.result.text import plural
 from facade.sweeps.rows.columns import ROW
@@ -42,7 +43,7 @@ def heatmap(
     title: str | None = None,
     height: int = 560,
 ) -> Figure:
-    """A metric over two parameters. A grey cell has no configuration, or none with a number.
+    """A metric over two parameters. A grey cell has no configuration, or none with a number; light ones are better.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def parallel_coordinates(
 ) -> Figure:
     """A line a configuration through its parameters, coloured by the metric, which is the last axis.
 
-    Where many lines meet in one value of a parameter they are drawn side by side, the largest metric on top.
+    Where many lines meet in one value of a parameter they are drawn side by side, the best on top of the others.
 
     columns: parameters and result columns to show; every parameter by default, those without a choice left out. limit:
     lines drawn at most; of more rows, evenly many of each rank, the best and the worst among them, and the title says
@@ -116,7 +117,7 @@ def parallel_coordinates(
         raise ValueError(f"limit={limit!r} is not allowed; it must be at least 2")
     go, _ = plotly_modules()
     column = column_of(result.facts, metric)
-    rows = ranked(result.scan(), column, True, len(result))
+    rows = ranked(result.scan(), column, direction_of(metric), len(result))
     if not rows.height:
         raise ValueError(f"no row has a number for metric={metric!r} ({len(result):,} rows)")
     names = _chosen(result, rows, columns)
@@ -138,7 +139,7 @@ def parallel_coordinates(
     }
     figure = go.Figure(go.Parcoords(line=line, dimensions=dimensions, **style))
     some = f"{drawn.height:,} of " if drawn.height < rows.height else ""
-    text = f"{metric}: {some}{plural(rows.height, 'row')}{', evenly by rank' if some else ''}"
+    text = f"{metric}: {some}{plural(rows.height, 'row')}{', evenly by rank' if some else ''}{direction_note(metric)}"
     _lay_out_lines(figure, title or f"{text}; {plural(result.trials, 'trial')}", dimensions[0], height)
     return figure
 
@@ -204,7 +205,8 @@ def _heat_title(metric: str, aggregate: str, others: list[str], deep: bool, tria
     if aggregate == "count":
         return f"configurations a cell; {plural(trials, 'trial')}"
     over = f" over {', '.join(others)}" if others else " of the rows of a cell"
-    return f"{aggregate + ' ' if deep else ''}{metric}{over if deep else ''}; {plural(trials, 'trial')}"
+    shown = f"{aggregate + ' ' if deep else ''}{metric}{over if deep else ''}"
+    return f"{shown}{direction_note(metric)}; {plural(trials, 'trial')}"
 
 
 def _lay_out_heatmap(figure: Figure, across: Scale, up: Scale, title: str, height: int) -> None:

@@ -247,7 +247,7 @@ class Rows:
         return self._curves.table()
 
     def trades(self, row: int) -> np.ndarray:
-        """(n,) TRADE rows of the closed trades of a row; needs keep="trades"."""
+        """(n,) TRADE rows of a row, closed and open; needs keep="trades"."""
         self._require("trades", row)
         if row in self._kept:
             return self._kept[row]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from facade.results.figure import BLUE, GREY, ORANGE, as_x, keep_extremes, plotly_modules, wall_clock
+from facade.results.metrics import FRACTIONS
 from facade.results.text import percent
-from facade.sweeps.result.ranking import FRACTIONS
+from facade.sweeps.result.ranking import direction_text
 from facade.sweeps.result.text import plural
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def figure_of(found: WalkForward, title: str | None, max_points: int, height: in
         row_heights=[0.62, 0.38],
         subplot_titles=(
             "Equity out of sample; a dotted line is where a test window begins",
-            f"{found.metric} of the chosen row by test window",
+            f"{found.metric} of the chosen row by test window ({direction_text(found.maximize)} in sample)",
         ),
     )
     equity = found.equity["equity"].to_numpy()

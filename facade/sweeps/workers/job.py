@@ -12,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 
 from facade.execute import tape_rows
+from facade.results.trades import all_trades
 from facade.sweeps.workers.publish import settled
 from ml4t_kernel import book as kernel
 from ml4t_kernel.schema import PARAMS, STATE, Intents, Market
@@ -47,8 +48,8 @@ class Job:
 class Outcome:
     """A finished chunk of n rows. state: (n,) STATE from another process; here: columns, made where the rows ran.
 
-    kept: None, or an entry a row: (T,) float64 equity at the end of each bar, or (trades,) TRADE in the order of
-    closing, with asset numbers of the row's panel and its bars counted from the first of that panel.
+    kept: None, or an entry a row: (T,) float64 equity at the end of each bar, or (n,) TRADE of `results.trades`, with
+    asset numbers of the row's panel and its bars counted from the first of that panel.
     seconds: of the kernel and of keeping.
     """
 
@@ -118,10 +119,16 @@ def _run_recorded(job: Job, scratch: Any, params: np.ndarray, finals: np.ndarray
         if job.keep == "equity":
             kept.append(kernel.plain(scratch.tape.equity)["equity"][: finals["bar"][row]].copy())
         else:
-            kept.append(kernel.plain(scratch.tape.trades)[: finals["trades"][row]].copy())
+            kept.append(_trades_of(scratch, finals[row]))
             if job.assets is not None:
                 kept[-1]["asset"] = job.assets[kept[-1]["asset"]]
     return kept
+
+
+def _trades_of(scratch: Any, final: np.void) -> np.ndarray:
+    """(n,) TRADE rows of the account that has just run: the closed, then the open ones."""
+    closed, booked = (kernel.plain(getattr(scratch.tape, name))[: final[name]] for name in ("trades", "booked"))
+    return all_trades(closed, kernel.plain(scratch.book.positions), booked)
 
 
 def make_job(inputs: EncodedInputs, keep: str) -> Job:
