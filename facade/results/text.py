@@ -54,8 +54,6 @@ FORMS: Mapping[str, Callable[[float], str]] = {
     YEARS: _ratio,
 }
 """How a metric is written, by its unit."""
-COMPARED: Mapping[str, str] = {RATIO: ",.4f", YEARS: ",.2f", BARS: ",.6g"}
-"""How it is written beside others of its kind, where that is another way."""
 TITLES = {
     "Account": "Account",
     "Risk": "Risk",
@@ -68,7 +66,7 @@ TITLES = {
 
 def compared(unit: str, value: float) -> str:
     """A metric of that unit beside others: as many digits in each row of a column."""
-    return _number(value, COMPARED[unit]) if unit in COMPARED else FORMS[unit](value)
+    return _number(value, ",.4f") if unit == RATIO else FORMS[unit](value)
 
 
 def _section(name: str) -> list[tuple[str, str, Callable[[float], str]]]:
