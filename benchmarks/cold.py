@@ -22,7 +22,7 @@ run_backtest(panel, TargetWeights.from_array(weights, scale=True), config=Config
 """
 STAGES = """
 import time
-from ml4t_kernel import book
+from ml4t_kernel import entries
 from ml4t_kernel.compile import jit
 spent = {"optimise and assemble": 0.0}
 finalize = jit._EntryLibrary.finalize
@@ -32,7 +32,7 @@ def timed(self):
     spent["optimise and assemble"] += time.perf_counter() - start
 jit._EntryLibrary.finalize = timed
 start = time.perf_counter()
-book.runner()
+entries.runner()
 total = time.perf_counter() - start
 llvm = spent["optimise and assemble"]
 print(f"compiling the kernel: {total:.1f} s: Numba types and lowers {total - llvm:.1f} s,",

@@ -21,7 +21,8 @@ from benchmarks.timing import interleave, ratios
 from facade import Config, Panel, Signals, TargetWeights, run_backtest
 from facade.encode.inputs import encode
 from facade.execute import prepare
-from ml4t_kernel import book as kernel
+from ml4t_kernel import book as kernel_book
+from ml4t_kernel import entries
 
 MARKS = {"W1": (3, 5), "W1b": (4, 6), "W5": (4, 6), "W2": (3, 4)}
 """First marks: kernel and call, times the floor."""
@@ -33,16 +34,16 @@ def kernel_arm(panel: Panel, strategy: Any, config: Config) -> tuple[Callable[[]
     """A call of `advance` on inputs and tape that are prepared once, and the final equity it leaves."""
     inputs = encode(panel, strategy, config)
     account, tape = prepare(inputs)
-    idle = kernel.no_strategy()
+    idle = entries.no_strategy()
     bars = panel.shape[0]
     done = 0
     while (
-        done := kernel.advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars, idle)
+        done := entries.advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars, idle)
     ) < bars:
-        account, tape = kernel.grow(account, tape)
+        account, tape = kernel_book.grow(account, tape)
 
     def run() -> None:
-        kernel.advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle)
+        entries.advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle)
 
     return run, lambda: float(account.state["equity"][0])
 

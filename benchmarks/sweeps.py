@@ -30,7 +30,7 @@ from facade import Config, Panel, Signals, sweep
 from facade.sweeps.grid.grid import read_grid
 from facade.sweeps.plan.plan import make_plan
 from facade.sweeps.workers.pool import make_job
-from ml4t_kernel.book import Scratch
+from ml4t_kernel.entries import Scratch
 from ml4t_kernel.schema import PARAMS, STATE
 
 MARKS = {"W3": "at most 4 x the floor", "W3m": "at most 4 x the floor", "W4": "at least 500 cfg/s"}

@@ -13,7 +13,9 @@ from facade.errors import (
     StrategyError,
 )
 from facade.results.result import Result
-from facade.strategies.orders import Orders, Signals, TargetShares, TargetWeights
+from facade.strategies.orders import Orders
+from facade.strategies.signals import Signals
+from facade.strategies.targets import TargetShares, TargetWeights
 from facade.sweeps.result.result import SweepResult
 from facade.sweeps.run import sweep
 from facade.sweeps.studies.capacity import capacity

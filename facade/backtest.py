@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
+from facade.arguments import as_config, as_panel, refuse_engine_arguments
 from facade.config.model import Config
-from facade.data.panel import Panel, load_panel
+from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs, encode
-from facade.errors import ConfigError, DataError, Interrupted, StrategyError
+from facade.errors import BacktestWarning, Interrupted
 from facade.execute import execute
-from facade.results.decode import Run
-from facade.results.refusals import warn_of_rejections
+from facade.results.refusals import describe_refusals
 from facade.results.result import Result
+from facade.results.run import Run
 
 
 def run_backtest(
@@ -95,50 +96,6 @@ def run_encoded(panel: Panel, config: Config, inputs: EncodedInputs, progress: b
     return run
 
 
-def refuse_engine_arguments(strategy: Any, signals: Any, context: Any) -> None:
-    """Refuse the event engine's `signals` and `context`, which no strategy given as arrays takes."""
-    for name, value in (("signals", signals), ("context", context)):
-        if value is not None:
-            raise StrategyError(
-                f"{name}: a strategy given as arrays ({type(strategy).__name__}) carries its own data; "
-                f"pass {name}=None and build the strategy from it"
-            )
-
-
-def as_config(config: Config | Mapping[str, Any] | None) -> Config:
-    """The configuration that was given: a Config, a mapping of its fields, or None for the defaults."""
-    if config is None:
-        return Config()
-    if isinstance(config, Config):
-        return config
-    if isinstance(config, Mapping):
-        return Config(**config)
-    raise ConfigError(f"config must be a Config or a mapping of its fields, got {type(config).__name__}")
-
-
-def take_loading(keywords: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `load_panel` (all that can be given by name only), taken out of `keywords`."""
-    parameters = inspect.signature(load_panel).parameters.values()
-    names = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
-    return {name: keywords.pop(name) for name in names if name in keywords}
-
-
-def as_panel(prices: Any, actions: Any, spreads: Iterable[Any], loading: Mapping[str, Any]) -> Panel:
-    """The panel of a run: the one given, or loaded with the columns that are named in `spreads`, its values of spread.
-
-    loading: arguments of `load_panel`; DataError when there are any for a panel that is already built.
-    """
-    if not isinstance(prices, Panel):
-        extras = tuple(loading.get("extras", ()))
-        named = dict.fromkeys(spread for spread in spreads if isinstance(spread, str) and spread not in extras)
-        return load_panel(prices, actions, **{**loading, "extras": (*extras, *named)})
-    if loading:
-        raise DataError(f"{', '.join(loading)}: arguments of load_panel; this panel is already built")
-    if actions is None:
-        return prices
-    return prices.with_actions(actions)
-
-
 def _notices(panel: Panel, config: Config) -> tuple[str, ...]:
     """What a reader of the result should know of data and configuration."""
     sentences = list(config.notices(panel.has_volume))
@@ -146,3 +103,13 @@ def _notices(panel: Panel, config: Config) -> tuple[str, ...]:
         sentences.append(f"delistings inferred from the end of the data: {', '.join(panel.inferred_delistings)}")
     sentences += [f"{count:,} bars mended by repair={name!r}" for name, count in panel.repairs.items() if count]
     return tuple(sentences)
+
+
+def warn_of_rejections(result: Result, stacklevel: int = 3) -> None:
+    """Warn (`BacktestWarning`) when orders were refused or cut, naming how many and the main reason.
+
+    Costs two counters when there are none, and one pass over the orders' status and reason otherwise.
+    """
+    text = describe_refusals(result.metrics, result.rejection_reasons)
+    if text:
+        warnings.warn(f"{text}. See result.rejections", BacktestWarning, stacklevel=stacklevel)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
+from facade.config.model import Config
+from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs
 from facade.encode.narrow import widen
-from facade.results.decode import Run
-from ml4t_kernel import book as kernel
+from facade.results.run import Run
+from ml4t_kernel import book as kernel_book
+from ml4t_kernel import entries
 from ml4t_kernel.schema import Book, Tape
-
-if TYPE_CHECKING:
-    from facade.config.model import Config
-    from facade.data.panel import Panel
 
 FIRST_SLICE = 262_144
 """Asset-bars of the first slice; later ones double until one takes SLICE_SECONDS, so that Ctrl-C is heard and a
@@ -46,7 +45,7 @@ def tape_rows(inputs: EncodedInputs, recorded: bool = True) -> dict[str, int]:
 
 def prepare(inputs: EncodedInputs) -> tuple[Book, Tape]:
     """An empty account and its tape."""
-    return kernel.new_account(inputs.market, inputs.intents, inputs.market.close.shape[0], tape_rows(inputs))
+    return kernel_book.new_account(inputs.market, inputs.intents, inputs.market.close.shape[0], tape_rows(inputs))
 
 
 def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool, notices: tuple[str, ...]) -> Run:
@@ -55,24 +54,24 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
     KeyboardInterrupt between two slices leaves a run of the whole bars done so far: `Run.bars` < `panel.shape[0]`.
     """
     account, tape = prepare(inputs)
-    strategy = kernel.no_strategy()
-    params = kernel.records(inputs.params)
-    market, intents = kernel.readable(inputs.market), kernel.readable(inputs.intents)
+    strategy = entries.no_strategy()
+    params = kernel_book.records(inputs.params)
+    market, intents = kernel_book.readable(inputs.market), kernel_book.readable(inputs.intents)
     bars, assets = market.close.shape
     done, step = 0, max(64, FIRST_SLICE // assets)
     try:
         with tqdm(total=bars, unit="bar", disable=not progress, leave=True) as shown:
             while done < bars:
                 edge, started = min(bars, done + step), perf_counter()
-                reached = int(kernel.advance(market, intents, params, account, tape, done, edge, strategy))
+                reached = int(entries.advance(market, intents, params, account, tape, done, edge, strategy))
                 shown.update(reached - done)
                 done = reached
                 if done < edge:
-                    account, tape = kernel.grow(account, tape)
+                    account, tape = kernel_book.grow(account, tape)
                 elif perf_counter() - started < SLICE_SECONDS / 2:
                     step *= 2
     except KeyboardInterrupt:
-        done = int(kernel.plain(account.state)["bar"][0])  # the interrupt may have come after a slice, before its count
+        done = int(kernel_book.plain(account.state)["bar"][0])  # it may have come after a slice, before its count
     account, tape = _plain(account), _plain(tape)
     if inputs.assets is not None:
         account, tape = widen(account, tape, inputs.assets, panel.shape[1])
@@ -81,4 +80,4 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
 
 def _plain(bundle: Any) -> Any:
     """Plain structured arrays again, where the interpreter needed recarrays."""
-    return type(bundle)(*(kernel.plain(array) for array in bundle))
+    return type(bundle)(*(kernel_book.plain(array) for array in bundle))

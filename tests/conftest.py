@@ -1,8 +1,10 @@
-"""What holds for every test: each run made through `run_backtest` must tell one consistent story."""
+"""What holds for every test: each run made through `run_backtest` must tell one consistent story, and each call of the
+kernel stay within its arrays."""
 
 import pytest
 from hypothesis import settings
 
+import bounds
 from consistency import assert_consistent
 from facade import backtest
 from facade.results.result import Result
@@ -38,3 +40,9 @@ def every_run_is_consistent(request, monkeypatch):
         return run
 
     monkeypatch.setattr(backtest, "execute", execute_and_check)
+
+
+@pytest.fixture(autouse=True)
+def every_run_stays_within_its_arrays(monkeypatch):
+    """Sweeps included, unless they run in processes of their own."""
+    bounds.watch(monkeypatch)

@@ -201,7 +201,7 @@ def outcome_of(run):
         "conflicts": int(state["conflicts"]),
         "shares": positions["shares"].tolist(),
         "avg": positions["avg"].tolist(),
-        "last": positions["last"].tolist(),
+        "last": positions["mark"].tolist(),
         "realised": float(state["realised"]),
         "dividends": float(state["dividends"]),
         "fees": float(state["fees"]),
@@ -233,11 +233,11 @@ def assert_run_adds_up(run):
     """The account identity of the last bar, and the quantities of every order (clause 9)."""
     state, positions, orders = run.state, run.book.positions, run.orders
     held = positions["shares"] != 0
-    unrealised = (positions["shares"] * (positions["last"] - positions["avg"]))[held].sum()
+    unrealised = (positions["shares"] * (positions["mark"] - positions["avg"]))[held].sum()
     equity = run.config.initial_cash + state["realised"] + unrealised - state["fees"] + state["dividends"]
     scale = max(run.config.initial_cash, float(np.abs(run.fills["quantity"] * run.fills["price"]).sum()))
     assert abs(equity - state["equity"]) <= 1e-9 * scale
-    assert abs(state["cash"] + (positions["shares"] * positions["last"])[held].sum() - state["equity"]) <= 1e-9 * scale
+    assert abs(state["cash"] + (positions["shares"] * positions["mark"])[held].sum() - state["equity"]) <= 1e-9 * scale
     pending = orders["status"] <= int(Status.LIVE)
     assert ((orders["end_bar"] < 0) == pending).all()
     assert (orders["left"][~pending] == 0).all() and (orders["left"][pending] != 0).all()

@@ -10,7 +10,7 @@ import polars as pl
 
 from facade.config.model import Config
 from facade.data.panel import Panel
-from facade.results.decode import Run
+from facade.results.run import Run
 from ml4t_kernel import schema
 from ml4t_kernel.schema import ActionKind, Kind, Origin, Phase, Reason, Status
 
@@ -183,7 +183,7 @@ class Ledger:
             positions["shares"][asset] = held.get((bar, asset), 0.0)
             while bar > 0 and held.get((bar - 1, asset), 0.0) * positions["shares"][asset] > 0:
                 bar -= 1
-            positions["entry_bar"][asset] = bar
+            positions["born_bar"][asset] = bar
             if positions["shares"][asset]:
                 self.open_position(positions[asset], asset, bar, count)
         return positions
@@ -199,7 +199,7 @@ class Ledger:
         row["realised"] = sum(-f["quantity"] * (f["price"] - row["avg"]) for f in fills if f["quantity"] * side < 0)
         row["fees"], row["slippage"] = (sum(f[name] for f in fills) for name in ("fee", "slippage"))
         row["entry_order"] = opening[0]["order"]
-        row["last"] = self.mark(count - 1, asset)
+        row["mark"] = self.mark(count - 1, asset)
         row["high"] = row["low"] = row["avg"]
 
     def state(self, equity, counts):

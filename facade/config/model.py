@@ -11,84 +11,35 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from facade.config.errors import explain
+from facade.config.knobs import GROUPS, Knob, account, cost, knobs_of, policy, rule, schema_with, volume
+from facade.config.per_asset import FREEZE, PerAsset
 from facade.config.toml import toml_text
 from facade.errors import ConfigError
 from ml4t_kernel.schema import MAX_TIERS
 
-
-class PerAsset(Mapping[str, Any]):
-    """An immutable, hashable mapping symbol -> value."""
-
-    __slots__ = ("_values",)
-    _values: dict[str, Any]
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        object.__setattr__(self, "_values", dict(values))
-
-    def __getitem__(self, symbol: str) -> Any:
-        return self._values[symbol]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self._values.items()))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("a per-asset mapping is frozen")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._values,)
-
-    def __repr__(self) -> str:
-        return repr(self._values)
-
-
-def _frozen(values: Mapping[str, Any]) -> PerAsset:
-    if not values:
-        raise ValueError("the mapping is empty")
-    return PerAsset(values)
-
-
-_FREEZE = (AfterValidator(_frozen), PlainSerializer(dict))
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-FractionRule = Fraction | Annotated[Mapping[str, Fraction], *_FREEZE] | None
-PositiveRule = Positive | Annotated[Mapping[str, Positive], *_FREEZE] | None
-ActivationRule = NonNegative | Annotated[Mapping[str, NonNegative], *_FREEZE]
-CountRule = Count | Annotated[Mapping[str, Count], *_FREEZE] | None
-Spread = Rate | Annotated[Mapping[str, Rate], *_FREEZE] | Annotated[str, Field(min_length=1)]
-
-OR_MAPPING = ", a mapping symbol -> such a number, or None"
-RATE = "0 <= x < 1"
-FROM_ZERO = "x >= 0"
-
-
-def _field(default: Any, description: str, unit: str, allowed: str) -> Any:
-    """A documented field; unit and allowed go into the JSON schema and into every error."""
-    text = f"{description} Unit: {unit}. Allowed: {allowed}."
-    return Field(default, description=text, json_schema_extra={"unit": unit, "allowed": allowed})
-
-
-def _policy(default: str, description: str, *choices: str) -> Any:
-    return _field(default, description, "policy", " or ".join(repr(choice) for choice in choices))
+FractionRule = Fraction | Annotated[Mapping[str, Fraction], *FREEZE] | None
+PositiveRule = Positive | Annotated[Mapping[str, Positive], *FREEZE] | None
+ActivationRule = NonNegative | Annotated[Mapping[str, NonNegative], *FREEZE]
+CountRule = Count | Annotated[Mapping[str, Count], *FREEZE] | None
+NoCap = Annotated[None, Field(description="None for no cap")]
+ColumnName = Annotated[str, Field(min_length=1, description="the name of an extra column of the panel")]
+Spread = Rate | Annotated[Mapping[str, Rate], *FREEZE] | ColumnName
+TIERS = f"pairs (from_notional, rate), the first from 0, strictly increasing, at most {MAX_TIERS}"
+Tiers = Annotated[tuple[tuple[NonNegative, Rate], ...], Field(description=TIERS)]
 
 
 class Config(BaseModel):
@@ -106,109 +57,98 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     # account
-    initial_cash: Positive = _field(100_000.0, "Cash before the first bar.", "account currency", "x > 0")
-    allow_short_selling: bool = _field(False, "Whether positions may be short.", "flag", "True or False")
-    lot: NonNegative = _field(1.0, "Quantities are whole multiples of it; 0 is fractional.", "shares", FROM_ZERO)
-    min_notional: NonNegative = _field(0.0, "Smaller orders are refused.", "account currency", FROM_ZERO)
-    periods_per_year: Positive | None = _field(
-        None, "Bars a year for annualised metrics; None derives it from the timestamps.", "bars", "x > 0, or None"
+    initial_cash: Positive = account(100_000.0, "Cash before the first bar.", "account currency", told="")
+    allow_short_selling: bool = account(False, "Whether positions may be short.", "flag", flag=("allow_short", True))
+    lot: NonNegative = account(1.0, "Quantities are whole multiples of it; 0 is fractional.", "shares")
+    min_notional: NonNegative = account(0.0, "Smaller orders are refused.", "account currency")
+    periods_per_year: Positive | None = account(
+        None, "Bars a year for annualised metrics; None derives it from the timestamps.", "bars", told=""
     )
 
     # costs
-    commission_rate: Rate = _field(0.0, "Commission of a taker fill.", "fraction of notional", RATE)
-    maker_rate: Rate | None = _field(
-        None, "Commission of a passive fill; None is commission_rate.", "fraction of notional", f"{RATE}, or None"
+    commission_rate: Rate = cost(0.0, "Commission of a taker fill.", "fraction of notional")
+    maker_rate: Rate | None = cost(
+        None, "Commission of a passive fill; None is commission_rate.", "fraction of notional"
     )
-    commission_per_share: NonNegative = _field(0.0, "Commission a share.", "account currency", FROM_ZERO)
-    commission_per_trade: NonNegative = _field(0.0, "Commission once an order.", "account currency", FROM_ZERO)
-    commission_minimum: NonNegative = _field(0.0, "Least commission of an order.", "account currency", FROM_ZERO)
-    commission_maximum: NonNegative | None = _field(
-        None, "Most commission of an order; None is no maximum.", "account currency", "x >= 0, or None"
+    commission_per_share: NonNegative = cost(0.0, "Commission a share.", "account currency")
+    commission_per_trade: NonNegative = cost(0.0, "Commission once an order.", "account currency")
+    commission_minimum: NonNegative = cost(0.0, "Least commission of an order.", "account currency")
+    commission_maximum: NonNegative | None = cost(
+        None, "Most commission of an order; None is no maximum.", "account currency"
     )
-    commission_tiers: tuple[tuple[NonNegative, Rate], ...] | None = _field(
+    commission_tiers: Tiers | None = cost(
         None,
         "Marginal rates by the order's cumulative notional; they replace commission_rate and maker_rate.",
         "(account currency, fraction of notional)",
-        f"pairs (from_notional, rate), the first from 0, strictly increasing, at most {MAX_TIERS}, or None",
     )
-    sell_tax_rate: Rate = _field(0.0, "Tax on sales.", "fraction of notional", RATE)
-    slippage_rate: Rate = _field(0.0, "Adverse slippage of taker fills.", "fraction of price", RATE)
-    slippage_fixed: NonNegative = _field(0.0, "Adverse slippage a share of taker fills.", "account currency", FROM_ZERO)
-    stop_slippage_rate: Rate = _field(0.0, "Further slippage of triggered stops.", "fraction of price", RATE)
-    spread: Spread = _field(
-        0.0,
-        "Full bid-ask spread, of which a taker pays half.",
-        "fraction of price",
-        f"{RATE}, a mapping symbol -> such a number, or the name of an extra column of the panel",
+    sell_tax_rate: Rate = cost(0.0, "Tax on sales.", "fraction of notional")
+    slippage_rate: Rate = cost(0.0, "Adverse slippage of taker fills.", "fraction of price")
+    slippage_fixed: NonNegative = cost(0.0, "Adverse slippage a share of taker fills.", "account currency")
+    stop_slippage_rate: Rate = cost(0.0, "Further slippage of triggered stops.", "fraction of price")
+    spread: Spread = cost(0.0, "Full bid-ask spread, of which a taker pays half.", "fraction of price")
+    impact_coefficient: NonNegative = cost(0.0, "k of k x sigma^s x (q/V)^p; 0 is off.", "factor")
+    impact_exponent: NonNegative = cost(0.5, "p of k x sigma^s x (q/V)^p.", "power", part_of="impact_coefficient")
+    impact_sigma: NonNegative = cost(
+        0.0, "s of k x sigma^s x (q/V)^p; 0 reads no sigma.", "power", part_of="impact_coefficient"
     )
-    impact_coefficient: NonNegative = _field(0.0, "k of k x sigma^s x (q/V)^p; 0 is off.", "factor", FROM_ZERO)
-    impact_exponent: NonNegative = _field(0.5, "p of k x sigma^s x (q/V)^p.", "power", FROM_ZERO)
-    impact_sigma: NonNegative = _field(0.0, "s of k x sigma^s x (q/V)^p; 0 reads no sigma.", "power", FROM_ZERO)
-    volatility_window: Annotated[int, Field(ge=2)] = _field(
-        20, "Returns in sigma, over the asset's own bars before the fill.", "bars", "an integer n >= 2"
+    volatility_window: Annotated[int, Field(ge=2)] = cost(
+        20, "Returns in sigma, over the asset's own bars before the fill.", "bars", part_of="impact_coefficient"
     )
 
     # volume
-    max_participation: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] | None = _field(
+    max_participation: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] | NoCap = volume(
         "auto",
         "Share of a bar's volume that all fills of an asset may take; auto is 0.10 when the panel has volume.",
         "fraction of volume",
-        "'auto', 0 < x <= 1, or None for no cap",
     )
-    volume_basis: Literal["bar", "previous"] = _policy(
-        "bar", "Volume the cap is taken of: the bar's, or the smaller of it and the bar before.", "bar", "previous"
+    volume_basis: Literal["bar", "previous"] = volume(
+        "bar", "Volume the cap is taken of: the bar's, or the smaller of it and the bar before.", "policy"
     )
 
     # execution policies
-    timing: Literal["next_bar", "same_bar_close"] = _policy(
-        "next_bar", "When a decision first trades.", "next_bar", "same_bar_close"
+    timing: Literal["next_bar", "same_bar_close"] = policy(
+        "next_bar", "When a decision first trades.", flag=("same_bar", "same_bar_close")
     )
-    tie: Literal["pessimistic", "optimistic", "nearest"] = _policy(
-        "pessimistic", "Which side of the open comes first in a bar.", "pessimistic", "optimistic", "nearest"
+    tie: Literal["pessimistic", "optimistic", "nearest"] = policy(
+        "pessimistic", "Which side of the open comes first in a bar."
     )
-    limit_fill: Literal["through", "touch"] = _policy(
-        "through", "What fills a limit: trading through it, or touching it.", "through", "touch"
+    limit_fill: Literal["through", "touch"] = policy(
+        "through", "What fills a limit: trading through it, or touching it.", flag=("limit_through", "through")
     )
-    entry_bar: Literal["proved", "assumed"] = _policy(
-        "proved", "Exits on the bar of an entry born inside it.", "proved", "assumed"
+    entry_bar: Literal["proved", "assumed"] = policy(
+        "proved", "Exits on the bar of an entry born inside it.", flag=("entry_assumed", "assumed")
     )
-    trail_timing: Literal["lagged", "proved"] = _policy(
-        "lagged", "Water mark a trailing level uses.", "lagged", "proved"
+    trail_timing: Literal["lagged", "proved"] = policy(
+        "lagged", "Water mark a trailing level uses.", flag=("trail_proved", "proved")
     )
-    water_mark: Literal["extreme", "close"] = _policy("extreme", "Price that moves the water mark.", "extreme", "close")
-    shortfall: Literal["shrink", "reject"] = _policy(
-        "shrink", "What happens to an entry that cash does not cover.", "shrink", "reject"
+    water_mark: Literal["extreme", "close"] = policy(
+        "extreme", "Price that moves the water mark.", flag=("water_mark_close", "close")
     )
-    entry_rank: Literal["submission", "rank"] = _policy(
-        "submission", "Order in which entries are served.", "submission", "rank"
+    shortfall: Literal["shrink", "reject"] = policy(
+        "shrink", "What happens to an entry that cash does not cover.", flag=("reject_short", "reject")
     )
-    cooldown: Annotated[int, Field(ge=0)] = _field(
-        0, "Closes after a stop-out at which entries are refused, its own included.", "bars", "an integer n >= 0"
+    entry_rank: Literal["submission", "rank"] = policy(
+        "submission", "Order in which entries are served.", flag=("rank_given", "rank")
     )
-    max_stale: Count = _field(
-        20, "Sessions in a row without a bar after which an asset is closed.", "sessions", "an integer n >= 1"
+    cooldown: Annotated[int, Field(ge=0)] = policy(
+        0, "Closes after a stop-out at which entries are refused, its own included.", unit="bars"
     )
-    delisting_return: Annotated[float, Field(ge=-1)] = _field(
-        0.0, "Return on the last mark at a delisting without recovery price.", "fraction of price", "x >= -1"
+    max_stale: Count = policy(20, "Sessions in a row without a bar after which an asset is closed.", unit="sessions")
+    delisting_return: Annotated[float, Field(ge=-1)] = policy(
+        0.0, "Return on the last mark at a delisting without recovery price.", unit="fraction of price"
     )
 
     # run-wide rules, defaults of what an order carries
-    stop_loss: FractionRule = _field(None, "Loss that closes.", "fraction of basis", f"0 < x < 1{OR_MAPPING}")
-    take_profit: PositiveRule = _field(None, "Profit that closes.", "fraction of basis", f"x > 0{OR_MAPPING}")
-    trailing_stop: FractionRule = _field(
-        None, "Distance of the trail from the water mark.", "fraction of water mark", f"0 < x < 1{OR_MAPPING}"
-    )
-    trail_activation: ActivationRule = _field(
-        0.0, "Profit that arms the trail.", "fraction of basis", "x >= 0, or a mapping symbol -> such a number"
-    )
-    break_even: PositiveRule = _field(
-        None, "Profit that lifts the stop to the average price.", "fraction of basis", f"x > 0{OR_MAPPING}"
-    )
-    time_exit: CountRule = _field(
-        None, "Bar of the position at whose close it is ended.", "bars", f"an integer n >= 1{OR_MAPPING}"
-    )
-    rule_basis: Literal["fill", "signal"] = _policy(
-        "fill", "Price the rules measure from: the average fill, or the signal's close.", "fill", "signal"
+    stop_loss: FractionRule = rule(None, "Loss that closes.", "fraction of basis")
+    take_profit: PositiveRule = rule(None, "Profit that closes.", "fraction of basis")
+    trailing_stop: FractionRule = rule(None, "Distance of the trail from the water mark.", "fraction of water mark")
+    trail_activation: ActivationRule = rule(0.0, "Profit that arms the trail.", "fraction of basis")
+    break_even: PositiveRule = rule(None, "Profit that lifts the stop to the average price.", "fraction of basis")
+    time_exit: CountRule = rule(None, "Bar of the position at whose close it is ended.", "bars")
+    rule_basis: Literal["fill", "signal"] = policy(
+        "fill",
+        "Price the rules measure from: the average fill, or the signal's close.",
+        flag=("basis_signal", "signal"),
     )
 
     def __init__(self, **values: Any) -> None:
@@ -298,10 +238,9 @@ class Config(BaseModel):
         return cls.from_dict(values)
 
     def to_toml(self) -> str:
-        """As TOML text. TOML has no null: None is left out, but for max_participation = "none"."""
+        """As TOML text. TOML has no null: None is left out, or "none" where it is not the default."""
         plain = self.to_dict()
-        if self.max_participation is None:
-            plain["max_participation"] = "none"
+        plain |= {name: "none" for name in NONE_GIVEN if plain[name] is None}
         return toml_text({name: value for name, value in plain.items() if value is not None})
 
     @classmethod
@@ -311,28 +250,29 @@ class Config(BaseModel):
             values = tomllib.loads(_text(source))
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"the configuration is not valid TOML: {error}") from None
-        if values.get("max_participation") == "none":
-            values["max_participation"] = None
+        values |= {name: None for name in NONE_GIVEN if values.get(name) == "none"}
         return cls.from_dict(values)
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """JSON schema of every field, with description, unit, allowed range and default."""
-        return cls.model_json_schema()
+        return schema_with(KNOBS, cls.model_json_schema())
 
     def costs_are_zero(self) -> bool:
         """Whether nothing is charged on any fill."""
-        charged = [name for name in COSTS if name != "commission_maximum" and getattr(self, name)]
+        costs = (name for name, knob in KNOBS.items() if knob.group == "costs" and not knob.part_of)
+        charged = [name for name in costs if name != "commission_maximum" and getattr(self, name)]
         return not charged or (self.commission_maximum == 0 and all(name.startswith("commission") for name in charged))
 
     def policies(self) -> dict[str, Any]:
         """What is in force, for printing: every execution policy, then the rules and costs that are on."""
         values = self.to_dict()
-        shown = {name: values[name] for name in POLICIES}
-        shown |= {name: values[name] for name in RULE_FIELDS if values[name] not in (None, 0.0)}
-        shown |= {name: values[name] for name in COSTS if values[name] not in (None, 0.0)}
-        if self.impact_coefficient:
-            shown |= {name: values[name] for name in ("impact_exponent", "impact_sigma", "volatility_window")}
+        on = {name: value not in (None, 0.0) for name, value in values.items()}
+        shown = {
+            knob.name: values[knob.name]
+            for knob in sorted(KNOBS.values(), key=lambda knob: GROUPS.index(knob.group))
+            if knob.told == "always" or (knob.told == "on" and on[knob.part_of or knob.name])
+        }
         if self.costs_are_zero():
             shown["costs"] = "none"
         return shown
@@ -347,41 +287,16 @@ class Config(BaseModel):
         return lines
 
 
-COSTS = (
-    "commission_rate",
-    "maker_rate",
-    "commission_per_share",
-    "commission_per_trade",
-    "commission_minimum",
-    "commission_maximum",
-    "commission_tiers",
-    "sell_tax_rate",
-    "slippage_rate",
-    "slippage_fixed",
-    "stop_slippage_rate",
-    "spread",
-    "impact_coefficient",
-)
-RULE_FIELDS = ("stop_loss", "take_profit", "trailing_stop", "trail_activation", "break_even", "time_exit")
-POLICIES = (
-    "timing",
-    "allow_short_selling",
-    "max_participation",
-    "volume_basis",
-    "lot",
-    "min_notional",
-    "tie",
-    "limit_fill",
-    "entry_bar",
-    "trail_timing",
-    "water_mark",
-    "shortfall",
-    "entry_rank",
-    "cooldown",
-    "rule_basis",
-    "max_stale",
-    "delisting_return",
-)
+KNOBS: Mapping[str, Knob] = knobs_of(Config.model_fields)
+"""Every field by name, in their order."""
+RULE_FIELDS = tuple(name for name, knob in KNOBS.items() if knob.group == "rules")
+"""Run-wide rules, which an order may carry as well."""
+RULE_SWITCHES = tuple(name for name in RULE_FIELDS if KNOBS[name].can_be_none)
+"""Those that are on when they are given."""
+PER_ASSET = tuple(name for name, knob in KNOBS.items() if knob.per_asset)
+"""Fields that may be mappings symbol -> value."""
+NONE_GIVEN = tuple(name for name, knob in KNOBS.items() if knob.can_be_none and knob.default is not None)
+"""Fields of which None is a value and not the default."""
 
 
 def _plain(value: Any) -> Any:

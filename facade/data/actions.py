@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -96,6 +97,15 @@ def infer_delistings(
     frame = pl.concat([actions.frame, added]).sort("ex_date", "symbol", maintain_order=True)
     rows = action_rows(frame, clock, symbols)
     return actions._replace(frame=frame, rows=rows), tuple(found)
+
+
+def declared(frame: pl.DataFrame, inferred: Iterable[str], symbols: tuple[str, ...] | None) -> pl.DataFrame:
+    """Actions of the symbols (None: all) without the delistings that were inferred."""
+    if symbols is not None:
+        frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
+    if inferred:
+        frame = frame.filter((pl.col("kind") != "delisting") | ~pl.col("symbol").is_in(list(inferred)))
+    return frame
 
 
 def guard_against_adjusted(

@@ -1,23 +1,33 @@
 """The market data of a run: dense arrays, their clock and their corporate actions, checked once and then frozen."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 
-from facade.data.actions import Actions, adjust, guard_against_adjusted, infer_delistings, read_actions
-from facade.data.clock import Clock, make_clock, session_values, to_timestamps
+from facade.data.actions import (
+    Actions,
+    action_rows,
+    adjust,
+    declared,
+    guard_against_adjusted,
+    infer_delistings,
+    read_actions,
+)
+from facade.data.clock import Clock, bar_dates, make_clock, session_values, to_timestamps
 from facade.data.load import load
+from facade.data.memory import all_frozen
 from facade.data.pivot import pivot, refuse_too_large
-from facade.data.selection import locate, select
+from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
 
 FIELDS = ("open", "high", "low", "close", "volume")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,6 +76,8 @@ class Panel:
     """"infer" when delistings were to be inferred, whether or not any were."""
     repairs: dict[str, int] = field(default_factory=dict)
     """How many bars each repair that was asked for changed."""
+    _derived: dict[str, tuple[Hashable, Any]] = field(default_factory=dict, init=False)
+    """What `derived` keeps: name -> what it is of, and the value."""
 
     @classmethod
     def from_arrays(
@@ -201,6 +213,20 @@ class Panel:
         lines = "".join(f"<tr><th>{name}</th><td>{_escape(str(value))}</td></tr>" for name, value in cells.items())
         return f"<table><caption>Panel</caption>{lines}</table>"
 
+    def derived(self, name: str, build: Callable[[], T], of: Hashable = None) -> T:
+        """`build()`, made once and kept as long as the panel lives, its arrays read-only: what runs share.
+
+        of: what the value depends on besides the panel; of each name the value asked for last is kept.
+        """
+        held = self._derived.get(name)
+        if held is None or held[0] != of:
+            held = self._derived[name] = (of, all_frozen(build()))
+        value: T = held[1]
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_derived": {}}  # made again where it is needed: it may be as large as the panel
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         _freeze(self.__dict__)  # pickling forgets that an array is read-only
@@ -313,6 +339,48 @@ def _resolve_actions(
     guard_against_adjusted(found.rows, open_, close, clock, symbols)
     inferred: tuple[str, ...] = ()
     if delisting == "infer":
+        found, inferred = infer_delistings(found, clock, symbols, close)
+    found.rows.flags.writeable = False
+    return found, inferred
+
+
+def select(panel: Panel, selection: Selection) -> Panel:
+    """The panel of a selection; what lies outside it leaves no trace, neither in actions nor in inferred delistings."""
+    clock = clock_of(panel, selection)
+    symbols = panel.symbols if selection.assets is None else tuple(panel.symbols[a] for a in selection.assets)
+    arrays: dict[str, Any] = {name: selection.cut(getattr(panel, name)) for name in FIELDS}
+    extras = {name: selection.cut(array) for name, array in panel.extras.items()}
+    for array in (*arrays.values(), *extras.values(), clock.sessions):
+        array.flags.writeable = False
+    found, inferred = _actions_of(panel, clock, symbols, arrays["close"])
+    before, after = (panel.actions_before, panel.actions_after) if selection.assets is None else (0, 0)
+    return replace(
+        panel,
+        **arrays,
+        **clock._asdict(),
+        symbols=symbols,
+        extras=extras,
+        has_volume=has_volume(panel, selection),
+        actions=found.frame,
+        action_rows=found.rows,
+        actions_before=before + found.before,
+        actions_after=after + found.after,
+        inferred_delistings=inferred,
+    )
+
+
+def _actions_of(
+    panel: Panel, clock: Clock, symbols: tuple[str, ...], close: np.ndarray
+) -> tuple[Actions, tuple[str, ...]]:
+    """Declared actions of the symbols between the first session and the last; delistings are inferred anew."""
+    frame = declared(panel.actions, panel.inferred_delistings, symbols if symbols != panel.symbols else None)
+    dates = bar_dates(clock.sessions, clock.session_dates)
+    ex_dates = frame["ex_date"].to_physical().cast(pl.Int64).to_numpy()
+    early, late = ex_dates < dates[0], ex_dates > dates[-1]
+    frame = frame.filter(pl.Series(~(early | late)))
+    found = Actions(frame, action_rows(frame, clock, symbols), int(early.sum()), int(late.sum()))
+    inferred: tuple[str, ...] = ()
+    if panel.delisting == "infer":
         found, inferred = infer_delistings(found, clock, symbols, close)
     found.rows.flags.writeable = False
     return found, inferred

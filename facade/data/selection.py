@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
 
-from facade.data.actions import Actions, action_rows, infer_delistings
-from facade.data.clock import Clock, bar_dates, periods_per_year
+from facade.data.clock import Clock, periods_per_year
 from facade.data.load import time_filters
 from facade.errors import DataError, listing
-from facade.strategies.frames import did_you_mean, remember
+from facade.wording import did_you_mean
 
-if TYPE_CHECKING:
-    from facade.data.panel import Panel
-
-FIELDS = ("open", "high", "low", "close", "volume")
+T = TypeVar("T")
 BLOCK = 64  # bars looked at together, where the first few nearly always tell
+
+
+class Prices(Protocol):
+    """What is read here of a `Panel`, whose file is above this one."""
+
+    @property
+    def timestamps(self) -> pl.Series: ...
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+    @property
+    def sessions(self) -> np.ndarray: ...
+    @property
+    def session_dates(self) -> pl.Series: ...
+    @property
+    def close(self) -> np.ndarray: ...
+    @property
+    def volume(self) -> np.ndarray: ...
+    @property
+    def has_volume(self) -> bool: ...
+    @property
+    def periods_per_year(self) -> float: ...
+    def derived(self, name: str, build: Callable[[], T], of: Hashable = None) -> T: ...
 
 
 class Selection(NamedTuple):
@@ -33,8 +50,14 @@ class Selection(NamedTuple):
         rows = array[self.bars]
         return rows if self.assets is None else np.take(rows, self.assets, axis=1)
 
+    def numbers(self, assets: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the bars and of the columns, of a panel of so many."""
+        bars = self.bars
+        columns = np.arange(assets) if self.assets is None else self.assets
+        return (np.arange(bars.start, bars.stop) if isinstance(bars, slice) else bars), columns
 
-def locate(panel: Panel, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> Selection:
+
+def locate(panel: Prices, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> Selection:
     """Bars and columns of a selection; DataError where it names an unknown symbol, or holds no bar."""
     assets = None if symbols is None else _columns(panel, symbols)
     first, last = _stretch(panel.timestamps, start, end)
@@ -53,7 +76,7 @@ def locate(panel: Panel, symbols: Sequence[str] | None = None, start: Any = None
     return found
 
 
-def _columns(panel: Panel, symbols: Sequence[str]) -> np.ndarray | None:
+def _columns(panel: Prices, symbols: Sequence[str]) -> np.ndarray | None:
     """(A',) int64; None for all columns in their order."""
     if isinstance(symbols, str):
         raise DataError(f"symbols must be a list of symbols: [{symbols!r}]")
@@ -89,17 +112,17 @@ def _bar_number(name: str, value: Any) -> pl.Expr:
     return number >= int(value) if name == "start" else number <= int(value)
 
 
-def _bars_of(panel: Panel, first: int, last: int, assets: np.ndarray) -> np.ndarray | None:
+def _bars_of(panel: Prices, first: int, last: int, assets: np.ndarray) -> np.ndarray | None:
     """(T',) bars without those on which only other columns trade; None: all of first .. last - 1.
 
     Without the other symbols those timestamps would not be in the data; a bar that nobody trades was given as one.
     """
-    traded = remember(panel, ("traded bars",), lambda: (~np.isnan(panel.close)).any(axis=1))
+    traded = panel.derived("traded bars", lambda: (~np.isnan(panel.close)).any(axis=1))
     keep = (~np.isnan(panel.close[first:last, assets])).any(axis=1) | ~traded[first:last]
     return None if keep.all() else first + np.flatnonzero(keep)
 
 
-def has_volume(panel: Panel, selection: Selection) -> bool:
+def has_volume(panel: Prices, selection: Selection) -> bool:
     """Whether any bar of the selection has a volume."""
     return panel.has_volume and _any_number(panel.volume, selection)
 
@@ -117,7 +140,7 @@ def _blocks(array: np.ndarray, selection: Selection) -> Iterator[np.ndarray]:
         yield part if selection.assets is None else part[:, selection.assets]
 
 
-def clock_of(panel: Panel, selection: Selection) -> Clock:
+def clock_of(panel: Prices, selection: Selection) -> Clock:
     """Clock of the selected bars: sessions are numbered anew and keep their dates; see `_bars_a_year`."""
     bars = selection.bars
     timestamps = panel.timestamps[bars] if isinstance(bars, slice) else panel.timestamps.gather(bars)
@@ -126,7 +149,7 @@ def clock_of(panel: Panel, selection: Selection) -> Clock:
     return Clock(timestamps, sessions.reshape(-1).astype(np.int32), dates, _bars_a_year(panel, selection))
 
 
-def _bars_a_year(panel: Panel, selection: Selection) -> float:
+def _bars_a_year(panel: Prices, selection: Selection) -> float:
     """Those of the whole panel, whatever the stretch of time.
 
     Only where symbols are left out with bars on which nobody else trades (shares out of a panel that has currencies
@@ -137,61 +160,10 @@ def _bars_a_year(panel: Panel, selection: Selection) -> float:
     assets = selection.assets
 
     def count() -> float:
-        bars = _bars_of(panel, 0, panel.shape[0], assets)
+        bars = _bars_of(panel, 0, len(panel.sessions), assets)
         if bars is None:
             return panel.periods_per_year
         kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
         return periods_per_year(sessions.reshape(-1), panel.session_dates.gather(kept))
 
-    return float(remember(panel, ("bars a year", assets.tobytes()), count))
-
-
-def select(panel: Panel, selection: Selection) -> Panel:
-    """The panel of a selection; what lies outside it leaves no trace, neither in actions nor in inferred delistings."""
-    clock = clock_of(panel, selection)
-    symbols = panel.symbols if selection.assets is None else tuple(panel.symbols[a] for a in selection.assets)
-    arrays: dict[str, Any] = {name: selection.cut(getattr(panel, name)) for name in FIELDS}
-    extras = {name: selection.cut(array) for name, array in panel.extras.items()}
-    for array in (*arrays.values(), *extras.values(), clock.sessions):
-        array.flags.writeable = False
-    found, inferred = _actions_of(panel, clock, symbols, arrays["close"])
-    before, after = (panel.actions_before, panel.actions_after) if selection.assets is None else (0, 0)
-    return replace(
-        panel,
-        **arrays,
-        **clock._asdict(),
-        symbols=symbols,
-        extras=extras,
-        has_volume=has_volume(panel, selection),
-        actions=found.frame,
-        action_rows=found.rows,
-        actions_before=before + found.before,
-        actions_after=after + found.after,
-        inferred_delistings=inferred,
-    )
-
-
-def _actions_of(
-    panel: Panel, clock: Clock, symbols: tuple[str, ...], close: np.ndarray
-) -> tuple[Actions, tuple[str, ...]]:
-    """Declared actions of the symbols between the first session and the last; delistings are inferred anew."""
-    frame = _declared(panel.actions, panel.inferred_delistings, symbols if symbols != panel.symbols else None)
-    dates = bar_dates(clock.sessions, clock.session_dates)
-    ex_dates = frame["ex_date"].to_physical().cast(pl.Int64).to_numpy()
-    early, late = ex_dates < dates[0], ex_dates > dates[-1]
-    frame = frame.filter(pl.Series(~(early | late)))
-    found = Actions(frame, action_rows(frame, clock, symbols), int(early.sum()), int(late.sum()))
-    inferred: tuple[str, ...] = ()
-    if panel.delisting == "infer":
-        found, inferred = infer_delistings(found, clock, symbols, close)
-    found.rows.flags.writeable = False
-    return found, inferred
-
-
-def _declared(frame: pl.DataFrame, inferred: Iterable[str], symbols: tuple[str, ...] | None) -> pl.DataFrame:
-    """Actions of the symbols (None: all) without the delistings that were inferred."""
-    if symbols is not None:
-        frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
-    if inferred:
-        frame = frame.filter((pl.col("kind") != "delisting") | ~pl.col("symbol").is_in(list(inferred)))
-    return frame
+    return panel.derived("bars a year", count, assets.tobytes())

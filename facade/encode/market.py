@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from facade.config.model import Config
+from facade.data.memory import frozen
+from facade.data.panel import Panel
 from facade.encode.params import asset_values
 from facade.errors import ConfigError
-from facade.strategies.frames import did_you_mean, frozen, remember
-from ml4t_kernel import market as derived
-from ml4t_kernel.schema import ACTION, Market
+from facade.wording import did_you_mean
+from ml4t_kernel.market import block_extremes, previous_volume, session_end, stale_rows, volatility
+from ml4t_kernel.schema import Market
 
 
-def make_market(panel: Any, config: Config, params: np.ndarray, resting: bool = False) -> Market:
+def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool = False) -> Market:
     """Market of a panel under a configuration; `params` is the row made by `params_row`.
 
     resting: some orders may wait for their price, so the extremes of blocks of bars are worth having.
     """
-    prices = {name: frozen(getattr(panel, name)) for name in ("open", "high", "low", "close")}
+    stale = config.max_stale
     capped = params["max_participation"][0] < np.inf
-    volume = frozen(panel.volume)
-    budget = _none() if not capped else volume
+    budget = panel.volume if capped else _none()
     if capped and config.volume_basis == "previous":
-        budget = remember(panel, ("previous volume",), lambda: _previous_volume(panel))
-    block_high, block_low = (
-        remember(panel, ("blocks",), lambda: _blocks(panel)) if resting else (_no_rows(), _no_rows())
-    )
+        budget = panel.derived("previous volume", lambda: previous_volume(panel.volume, panel.close, panel.action_rows))
+    blocks = (_no_rows(), _no_rows())
+    if resting:
+        blocks = panel.derived("blocks", lambda: block_extremes(panel.high, panel.low))
     return Market(
-        **prices,
-        volume=volume,
+        open=panel.open,
+        high=panel.high,
+        low=panel.low,
+        close=panel.close,
+        volume=panel.volume,
         budget_volume=budget,
         half_spread=half_spread(panel, config),
         sigma=_sigma(panel, config),
-        block_high=block_high,
-        block_low=block_low,
-        session_end=remember(panel, ("sessions",), lambda: frozen(derived.session_end(panel.sessions), np.int32)),
-        actions=remember(panel, ("actions",), lambda: frozen(panel.action_rows, ACTION)),
-        stale=remember(
-            panel,
-            ("stale", config.max_stale),
-            lambda: frozen(derived.stale_rows(panel.close, panel.sessions, config.max_stale), ACTION),
-        ),
+        block_high=blocks[0],
+        block_low=blocks[1],
+        session_end=panel.derived("sessions", lambda: session_end(panel.sessions)),
+        actions=panel.action_rows,
+        stale=panel.derived("stale", lambda: stale_rows(panel.close, panel.sessions, stale), of=stale),
     )
 
 
@@ -56,25 +55,14 @@ def _no_rows() -> np.ndarray:
     return frozen(np.zeros((0, 1)))
 
 
-def _blocks(panel: Any) -> tuple[np.ndarray, np.ndarray]:
-    highest, lowest = derived.block_extremes(panel.high, panel.low)
-    return frozen(highest), frozen(lowest)
-
-
-def _previous_volume(panel: Any) -> np.ndarray:
-    return frozen(derived.previous_volume(panel.volume, panel.close, panel.action_rows))
-
-
-def _sigma(panel: Any, config: Config) -> np.ndarray:
+def _sigma(panel: Panel, config: Config) -> np.ndarray:
     if not config.impact_coefficient or not config.impact_sigma:
         return _none()
     window = config.volatility_window
-    return remember(
-        panel, ("sigma", window), lambda: frozen(derived.volatility(panel.close, panel.action_rows, window))
-    )
+    return panel.derived("sigma", lambda: volatility(panel.close, panel.action_rows, window), of=window)
 
 
-def half_spread(panel: Any, config: Config) -> np.ndarray:
+def half_spread(panel: Panel, config: Config) -> np.ndarray:
     """(1, 1) scalar (the kernel reads its parameter), (1, A) per asset or (T, A) from a column; NaN is no spread."""
     spread = config.spread
     if isinstance(spread, Mapping):
@@ -87,10 +75,10 @@ def half_spread(panel: Any, config: Config) -> np.ndarray:
             f"spread={spread!r} is not an extra column of the panel{did_you_mean(spread, panel.extras)} "
             f"(extras: {names})"
         )
-    return remember(panel, ("spread", spread), lambda: _spread_column(panel, spread))
+    return panel.derived("spread", lambda: _spread_column(panel, spread), of=spread)
 
 
-def _spread_column(panel: Any, name: str) -> np.ndarray:
+def _spread_column(panel: Panel, name: str) -> np.ndarray:
     column = np.asarray(panel.extras[name], np.float64)
     wrong = np.flatnonzero((column < 0) | (column >= 1))
     if len(wrong):
@@ -99,4 +87,4 @@ def _spread_column(panel: Any, name: str) -> np.ndarray:
             f"spread: column {name!r} of {panel.symbols[asset]} at {panel.timestamps[bar]} is {column[bar, asset]}; "
             f"allowed: 0 <= x < 1, a fraction of the price"
         )
-    return frozen(column / 2)
+    return column / 2

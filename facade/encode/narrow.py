@@ -6,15 +6,12 @@ for memory.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from facade.strategies.frames import frozen, remember
+from facade.data.memory import frozen
+from facade.data.panel import Panel
+from facade.strategies.draft import WIDE
 from ml4t_kernel.schema import ACTION, INTENT, POSITION, SIGNAL, Book, Intents, Market, Tape
-
-WIDE = 64
-"""Panels up to this many assets are left alone."""
 
 
 def traded_assets(intents: Intents, assets: int) -> np.ndarray | None:
@@ -30,12 +27,12 @@ def traded_assets(intents: Intents, assets: int) -> np.ndarray | None:
     return used if 0 < 4 * len(used) <= assets else None
 
 
-def cut_market(panel: Any, market: Market, used: np.ndarray) -> Market:
+def cut_market(panel: Panel, market: Market, used: np.ndarray) -> Market:
     """The market of the columns `used`; kept with the panel, which is shared by runs."""
     return Market(**{name: _cut_array(panel, name, array, used) for name, array in market._asdict().items()})
 
 
-def _cut_array(panel: Any, name: str, array: np.ndarray, used: np.ndarray) -> np.ndarray:
+def _cut_array(panel: Panel, name: str, array: np.ndarray, used: np.ndarray) -> np.ndarray:
     if array.dtype == ACTION:
         rows = array[np.isin(array["asset"], used)]
         rows["asset"] = np.searchsorted(used, rows["asset"])
@@ -43,7 +40,7 @@ def _cut_array(panel: Any, name: str, array: np.ndarray, used: np.ndarray) -> np
     if array.ndim != 2 or array.shape[1] != panel.shape[1]:
         return array
     place = array.__array_interface__["data"]  # a panel's arrays are kept with it; others are not
-    return remember(panel, (f"cut {name}", place, used.tobytes()), lambda: frozen(array[:, used]))
+    return panel.derived(f"cut {name}", lambda: array[:, used], of=(place, used.tobytes()))
 
 
 def cut_intents(intents: Intents, used: np.ndarray) -> Intents:

@@ -7,44 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facade.config.model import RULE_FIELDS, Config
+from facade.config.model import KNOBS, RULE_FIELDS, RULE_SWITCHES, Config
+from facade.data.panel import Panel
 from facade.errors import ConfigError
-from facade.strategies.frames import did_you_mean, further, remember
+from facade.wording import did_you_mean, further
 from ml4t_kernel.schema import MAX_TIERS, PARAMS, RULES, SizeType, Tie
 
 AUTO_PARTICIPATION = 0.10
-SAME_NAME = (
-    "initial_cash",
-    "commission_rate",
-    "commission_per_share",
-    "commission_per_trade",
-    "commission_minimum",
-    "sell_tax_rate",
-    "slippage_rate",
-    "slippage_fixed",
-    "stop_slippage_rate",
-    "impact_coefficient",
-    "impact_exponent",
-    "impact_sigma",
-    "lot",
-    "min_notional",
-    "delisting_return",
-    "cooldown",
-)
-"""Fields that the configuration and the kernel's row share as they are."""
-FLAGS = {
-    "same_bar": ("timing", "same_bar_close"),
-    "allow_short": ("allow_short_selling", True),
-    "limit_through": ("limit_fill", "through"),
-    "entry_assumed": ("entry_bar", "assumed"),
-    "trail_proved": ("trail_timing", "proved"),
-    "mark_close": ("water_mark", "close"),
-    "basis_signal": ("rule_basis", "signal"),
-    "rank_given": ("entry_rank", "rank"),
-    "reject_short": ("shortfall", "reject"),
-}
-"""Field of PARAMS that is 1 when a field of the configuration has that value."""
-RULE_SWITCHES = tuple(name for name in RULE_FIELDS if name != "trail_activation")
 
 
 class Varied(NamedTuple):
@@ -54,9 +23,19 @@ class Varied(NamedTuple):
     codes: np.ndarray
 
 
-def _or_inf(value: Any) -> float:
-    """Run-wide value of a rule or bound; inf where there is none. What is given per asset goes to `asset_rule_rows`."""
-    return value if isinstance(value, float) else np.inf
+def _number_or(off: float) -> Callable[[Any], float]:
+    """The run-wide number, or what is off: what is given per asset goes to `asset_rule_rows`."""
+    return lambda value: value if isinstance(value, int | float) else off
+
+
+def _off(name: str) -> float:
+    """What the kernel reads where a rule is off: 0 of a number of bars and of what has no off, else inf."""
+    return np.inf if name in RULE_SWITCHES and not _is_whole(name) else 0
+
+
+def _is_whole(name: str) -> bool:
+    span = KNOBS[name].range
+    return span is not None and span.whole
 
 
 def _tier(tiers: Any, item: int) -> list[float]:
@@ -76,28 +55,33 @@ def _equals(wanted: Any) -> Callable[[Any], Any]:
     return lambda value: value == wanted
 
 
-DIRECT: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
-    **{name: (name, None) for name in SAME_NAME},
-    **{name: (source, _equals(value)) for name, (source, value) in FLAGS.items()},
-    **{name: (name, _or_inf) for name in ("stop_loss", "take_profit", "trailing_stop", "break_even")},
-    "trail_activation": ("trail_activation", lambda value: value if isinstance(value, float) else 0.0),
-    "time_exit": ("time_exit", lambda value: value if isinstance(value, int) else 0),
+Made = tuple[str, Callable[[Any], Any] | None]
+"""The field of Config that a field of PARAMS is made of, and how (None: as it is)."""
+OWN: dict[str, Made] = {
     "tie": ("tie", lambda value: int(Tie[value.upper()])),
-    "commission_maximum": ("commission_maximum", _or_inf),
+    "commission_maximum": ("commission_maximum", _number_or(np.inf)),
     "tiers": ("commission_tiers", lambda value: len(value or ())),
     "tier_from": ("commission_tiers", lambda value: _tier(value, 0)),
     "tier_rate": ("commission_tiers", lambda value: _tier(value, 1)),
     "spread_mode": ("spread", lambda value: 2 if isinstance(value, str) else int(isinstance(value, Mapping))),
     "half_spread": ("spread", lambda value: value / 2 if isinstance(value, float) else 0.0),
 }
-"""Field of PARAMS -> the field of Config that it is made of, and how (None: as it is)."""
-PARTS: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
+"""Fields of PARAMS that are made of one of Config in a way of their own."""
+PARTS: dict[str, Made] = {
     "given_maker_rate": ("maker_rate", lambda value: np.nan if value is None else value),
     "cap": ("max_participation", _cap),
     "cap_is_auto": ("max_participation", _equals("auto")),
     **{f"has_{name}": (name, lambda value: value is not None) for name in RULE_SWITCHES},
 }
 """What the fields of PARAMS that join several of Config are made of."""
+JOINED = {source for source, _ in (*OWN.values(), *PARTS.values())} - set(RULE_FIELDS)
+DIRECT: dict[str, Made] = {
+    **{name: (name, None) for name in KNOBS if name in (PARAMS.names or ()) and name not in JOINED},
+    **{name: (name, _number_or(_off(name))) for name in RULE_FIELDS},
+    **{knob.flag[0]: (name, _equals(knob.flag[1])) for name, knob in KNOBS.items() if knob.flag},
+    **OWN,
+}
+"""Fields of PARAMS that are made of one of Config: one of the same name as it is, unless it says otherwise."""
 CONVERSIONS = DIRECT | PARTS
 
 
@@ -166,7 +150,7 @@ class _Differing:
             self._rows[name] = value
 
 
-def params_row(config: Config, panel: Any) -> np.ndarray:
+def params_row(config: Config, panel: Panel) -> np.ndarray:
     """(1,) PARAMS of a configuration on a panel; what the strategy decides keeps its neutral value.
 
     Raises ConfigError when volume is needed and the panel has none, or has NaN on a traded bar.
@@ -216,7 +200,7 @@ def cap_in_force(values: Mapping[str, Any], has_volume: bool) -> Any:
     return values["cap"] if has_volume else _choose(values["cap_is_auto"], np.inf, values["cap"])
 
 
-def check_volume(panel: Any, cap: Any, impact: Any, rows: np.ndarray | None = None) -> None:
+def check_volume(panel: Panel, cap: Any, impact: Any, rows: np.ndarray | None = None) -> None:
     """While a cap or impact is in force every traded bar has a volume, else ConfigError.
 
     cap (inf: none), impact: of one configuration, or (n,) arrays; rows: (n,) numbers that the error names.
@@ -245,12 +229,12 @@ def check_volume(panel: Any, cap: Any, impact: Any, rows: np.ndarray | None = No
     )
 
 
-def missing_volume(panel: Any) -> tuple[int, int, int] | None:
+def missing_volume(panel: Panel) -> tuple[int, int, int] | None:
     """First bar and asset with a close but no volume, and how many there are; kept with the panel."""
-    return remember(panel, ("missing volume",), lambda: _missing_volume(panel))
+    return panel.derived("missing volume", lambda: _missing_volume(panel))
 
 
-def _missing_volume(panel: Any) -> tuple[int, int, int] | None:
+def _missing_volume(panel: Panel) -> tuple[int, int, int] | None:
     """First bar and asset with a close but no volume, and how many there are."""
     if not np.isnan(panel.volume.sum()):
         return None
@@ -260,7 +244,7 @@ def _missing_volume(panel: Any) -> tuple[int, int, int] | None:
     return int(cells[0] // panel.shape[1]), int(cells[0] % panel.shape[1]), len(cells)
 
 
-def asset_values(panel: Any, name: str, values: Mapping[str, float]) -> np.ndarray:
+def asset_values(panel: Panel, name: str, values: Mapping[str, float]) -> np.ndarray:
     """(A,) float64 of a mapping symbol -> value, NaN where the symbol is not in it."""
     result = np.full(panel.shape[1], np.nan)
     index = {symbol: asset for asset, symbol in enumerate(panel.symbols)}
@@ -271,7 +255,7 @@ def asset_values(panel: Any, name: str, values: Mapping[str, float]) -> np.ndarr
     return result
 
 
-def asset_rule_rows(config: Config, panel: Any) -> np.ndarray | None:
+def asset_rule_rows(config: Config, panel: Panel) -> np.ndarray | None:
     """(A,) RULES of the rules given per asset, NaN where the run-wide value holds; None when there are none."""
     mapped = [name for name in RULE_FIELDS if isinstance(getattr(config, name), Mapping)]
     if not mapped:

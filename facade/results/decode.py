@@ -5,18 +5,27 @@ columns of each frame are documented on the property of `Result` that serves it.
 from the structured arrays, so that a million orders cost a few passes over memory.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-from facade.data.clock import calendar_years
+from facade.results.columns import (
+    column,
+    enum_dtype,
+    finite,
+    null_unless,
+    nulls,
+    pick,
+    side_of,
+    symbols,
+    times,
+    words,
+)
 from facade.results.given import given_terms
 from facade.results.origins import ORIGIN, origin_codes, told_origins
 from facade.results.returns import returns_of
+from facade.results.run import Run
 from ml4t_kernel import schema
 from ml4t_kernel.schema import (
     ActionKind,
@@ -27,126 +36,6 @@ from ml4t_kernel.schema import (
     Status,
     TimeInForce,
 )
-
-if TYPE_CHECKING:
-    from facade.config.model import Config
-    from facade.data.panel import Panel
-
-
-class Inputs(Protocol):
-    """What decoding reads of the encoded strategy."""
-
-    @property
-    def params(self) -> np.ndarray: ...
-    @property
-    def intents(self) -> schema.Intents: ...
-    @property
-    def order_ids(self) -> Sequence[str | None] | pl.Series | None: ...
-    @property
-    def tags(self) -> Sequence[str | None] | pl.Series | None: ...
-    @property
-    def counts(self) -> Mapping[str, int]: ...
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished (or interrupted) run: what went in, and the arrays the kernel wrote.
-
-    bars: number of whole bars done, at most `panel.n_bars`. notices: sentences about the configuration and the data
-    that are printed with the result. The arrays must not be written after the result is built.
-    """
-
-    panel: "Panel"
-    config: "Config"
-    inputs: Inputs
-    book: schema.Book
-    tape: schema.Tape
-    bars: int
-    notices: tuple[str, ...] = ()
-
-    @property
-    def state(self) -> np.void:
-        """The scalars of the account, one STATE record."""
-        return self.book.state[0]
-
-    @property
-    def orders(self) -> np.ndarray:
-        """(N,) ORDER rows in order of submission."""
-        return self.tape.orders[: self.state["orders"]]
-
-    @property
-    def fills(self) -> np.ndarray:
-        """(F,) FILL rows in order of execution."""
-        return self.tape.fills[: self.state["fills"]]
-
-    @property
-    def periods_per_year(self) -> float:
-        """Bars a year: the configuration's when given, else the panel's."""
-        given = getattr(self.config, "periods_per_year", None)
-        return float(self.panel.periods_per_year if given is None else given)
-
-    @property
-    def years(self) -> float | None:
-        """Calendar time from the first bar to the last one done; None where bars are numbered."""
-        return calendar_years(self.panel.timestamps[: self.bars])
-
-
-def enum_dtype(enum: type[IntEnum]) -> pl.Enum:
-    """Polars type of a kernel enum: its names in lower case."""
-    return pl.Enum([member.name.lower() for member in enum])
-
-
-SIDE = pl.Enum(["buy", "sell"])
-DIRECTION = pl.Enum(["long", "short"])
-
-
-def words(codes: np.ndarray, dtype: pl.Enum, where: np.ndarray | None = None) -> pl.Series:
-    """(N,) enum column from (N,) codes; null where `where` is False."""
-    return pick(pl.Series(dtype.categories, dtype=dtype), codes, where)
-
-
-def pick(values: pl.Series, index: np.ndarray, where: np.ndarray | None = None) -> pl.Series:
-    """(N,) values at (N,) index; null where `where` is False, whatever the index is there."""
-    if where is not None and not where.all():
-        index = np.where(where, index, 0)
-        return values.gather(column(index).set(column(~where), None)) if len(values) else _nulls(values, len(index))
-    return values.gather(column(index))
-
-
-def _nulls(like: pl.Series, n: int) -> pl.Series:
-    return pl.Series(like.name, [None], dtype=like.dtype).new_from_index(0, n)
-
-
-def column(array: np.ndarray) -> pl.Series:
-    """A Series of a strided or contiguous (N,) array."""
-    return pl.Series("", np.ascontiguousarray(array))
-
-
-def null_unless(values: pl.Series, where: np.ndarray) -> pl.Series:
-    """The values, null where `where` is False."""
-    return values if where.all() else values.set(column(~where), None)
-
-
-def finite(array: np.ndarray, where: np.ndarray | None = None) -> pl.Series:
-    """(N,) float column; null where not finite, or where `where` is False."""
-    array = np.ascontiguousarray(array, dtype=np.float64)
-    absent = ~np.isfinite(array)
-    if where is not None:
-        absent |= ~where
-    return null_unless(pl.Series("", array), ~absent)
-
-
-def times(run: Run, bars: np.ndarray, where: np.ndarray | None = None) -> pl.Series:
-    return pick(run.panel.timestamps, bars, where)
-
-
-def symbols(run: Run, assets: np.ndarray) -> pl.Series:
-    return pick(pl.Series("symbol", list(run.panel.symbols), dtype=pl.String), assets)
-
-
-def _side(quantity: np.ndarray) -> pl.Series:
-    """buy or sell by sign; null for a quantity of zero."""
-    return words((quantity < 0).astype(np.uint8), SIDE, quantity != 0)
 
 
 def _intent_of_order(run: Run) -> np.ndarray:
@@ -169,7 +58,7 @@ def _intent_of_order(run: Run) -> np.ndarray:
 def _given_words(values: Sequence[str | None] | pl.Series | None, intent: np.ndarray) -> pl.Series:
     """(N,) what the user called the order (id or tag), null where nothing was given."""
     if values is None or len(values) == 0:
-        return _nulls(pl.Series("", [], dtype=pl.String), len(intent))
+        return nulls(pl.Series("", [], dtype=pl.String), len(intent))
     return pick(pl.Series("", values, dtype=pl.String), intent, intent >= 0)
 
 
@@ -227,7 +116,7 @@ def decode_orders(run: Run) -> pl.DataFrame:
             "symbol": symbols(run, orders["asset"]),
             "timestamp": times(run, orders["bar"]),
             "end_timestamp": times(run, end, end >= 0),
-            "side": _side(requested),
+            "side": side_of(requested),
             "order_type": words(orders["kind"], enum_dtype(Kind)),
             "time_in_force": words(orders["time_in_force"], enum_dtype(TimeInForce)),
             "quantity": np.abs(requested),
@@ -261,7 +150,7 @@ def decode_fills(run: Run) -> pl.DataFrame:
             "order_id": pick(pl.Series(np.arange(len(orders), dtype=np.int64)), fills["order"], has_order),
             "symbol": symbols(run, fills["asset"]),
             "timestamp": times(run, fills["bar"]),
-            "side": _side(quantity),
+            "side": side_of(quantity),
             "quantity": np.abs(quantity),
             "signed_quantity": quantity,
             "price": column(fills["price"]),
@@ -291,7 +180,7 @@ def open_positions(run: Run) -> np.ndarray:
     trades = run.tape.trades[: run.state["trades"]]
     held = run.book.positions[run.book.positions["shares"] != 0.0]
     change = np.bincount(trades["entry_bar"], minlength=run.bars + 1)
-    change += np.bincount(held["entry_bar"], minlength=run.bars + 1)
+    change += np.bincount(held["born_bar"], minlength=run.bars + 1)
     change -= np.bincount(trades["exit_bar"], minlength=run.bars + 1)
     return np.cumsum(change[: run.bars]).astype(np.int32)
 

@@ -4,18 +4,20 @@ Lines are thinned to the lowest and highest point of equal stretches of bars, so
 visible and a million bars open in a browser. Plotly is imported when a figure is made, never before.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from facade.results.text import percent
+from facade.results.facts import Facts
+from facade.wording import percent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from facade.results.result import Result
 
 # Okabe and Ito's colours, told apart with any colour vision.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"
@@ -23,12 +25,22 @@ ROWS = ("Equity", "Drawdown", "Exposure (share of equity)", "Closed trades: prof
 
 
 def plot(
-    result: "Result", *, title: str | None = None, max_points: int = 4_000, max_trades: int = 2_000, height: int = 900
-) -> "Figure":
+    equity: pl.DataFrame,
+    trades: pl.DataFrame,
+    facts: Facts,
+    metrics: Mapping[str, float | int],
+    *,
+    title: str | None = None,
+    max_points: int = 4_000,
+    max_trades: int = 2_000,
+    height: int = 900,
+) -> Figure:
     """A plotly figure with four panels over one time axis.
 
     Parameters
     ----------
+    equity, trades, facts, metrics
+        Of a `Result`.
     title : str, optional
         Above the figure; by default the span and the return.
     max_points : int
@@ -50,21 +62,20 @@ def plot(
     if max_points < 4 or max_trades < 0:
         raise ValueError(f"max_points must be at least 4 and max_trades at least 0, not {max_points} and {max_trades}")
     go, subplots = plotly_modules()
-    equity = result.equity
     figure = subplots.make_subplots(
         rows=4,
         cols=1,
         shared_xaxes=True,
         vertical_spacing=0.055,
         row_heights=[0.40, 0.18, 0.18, 0.24],
-        subplot_titles=_row_titles(result, max_trades),
+        subplot_titles=_row_titles(int(metrics["num_trades"]), max_trades),
     )
     times = wall_clock(equity["timestamp"])
     for row, line in _lines(equity):
         figure.add_trace(go.Scatter(**_thinned(times, line, max_points)), row=row, col=1)
-    for markers in _trade_markers(result.trades.filter(pl.col("status") == "closed"), max_trades):
+    for markers in _trade_markers(trades.filter(pl.col("status") == "closed"), max_trades):
         figure.add_trace(go.Scatter(**markers), row=4, col=1)
-    _lay_out(figure, title or _title(result), height, numbered=equity["timestamp"].dtype.is_integer())
+    _lay_out(figure, title or _title(facts, metrics), height, numbered=equity["timestamp"].dtype.is_integer())
     return figure
 
 
@@ -163,21 +174,19 @@ def _trade_texts(trades: pl.DataFrame) -> list[str]:
     ]
 
 
-def _row_titles(result: "Result", max_trades: int) -> tuple[str, ...]:
-    count = int(result.metrics["num_trades"])
+def _row_titles(count: int, max_trades: int) -> tuple[str, ...]:
     if count <= max_trades:
         return ROWS
     return (*ROWS[:3], f"{ROWS[3]} (the {max_trades:,} largest of {count:,})")
 
 
-def _title(result: "Result") -> str:
-    facts, metrics = result.facts, result.metrics
+def _title(facts: Facts, metrics: Mapping[str, float | int]) -> str:
     figures = f"return {percent(metrics['total_return'])}, maximum drawdown {percent(metrics['max_drawdown'])}"
     text = f"{facts.first} to {facts.last}: {figures}"
     return text if facts.bars == facts.panel_bars else f"{text} (stopped after {facts.bars:,} bars)"
 
 
-def _lay_out(figure: "Figure", title: str, height: int, numbered: bool) -> None:
+def _lay_out(figure: Figure, title: str, height: int, numbered: bool) -> None:
     figure.update_layout(
         title={"text": title, "x": 0.01, "xanchor": "left", "y": 0.985, "yanchor": "top"},
         height=height,

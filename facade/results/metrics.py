@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from facade.strategies.frames import did_you_mean
+from facade.wording import did_you_mean
 
 CONSTANT = 1e-13  # sum of squares around the mean, relative to that around zero, below which returns are constant
 

@@ -1,7 +1,7 @@
 """What a reader should know of how a run went, besides refusals: sentences for `Result.notices`."""
 
 from facade.errors import listing
-from facade.results.decode import Run
+from facade.results.run import Run
 from ml4t_kernel.schema import ActionKind, Status
 
 

@@ -8,7 +8,8 @@ the kernel held, to the last bit for whole shares.
 import numpy as np
 import polars as pl
 
-from facade.results.decode import Run, finite, symbols, times
+from facade.results.columns import finite, symbols, times
+from facade.results.run import Run
 from ml4t_kernel.schema import ActionKind, Origin
 
 RESIDUE = 1e-9  # of the position before the fill: what is left counts as flat

@@ -1,18 +1,13 @@
 """Orders that were refused or cut: which, how many, why, and the warning that says so (contract clause 8)."""
 
-import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from facade.errors import BacktestWarning
-from facade.results.decode import Run, column, pick
+from facade.results.columns import column, pick
+from facade.results.run import Run
 from ml4t_kernel.schema import Reason, Status
-
-if TYPE_CHECKING:
-    from facade.results.result import Result
 
 CUTS = (
     *(Reason.CASH, Reason.NO_SHORT, Reason.COOLDOWN, Reason.MINIMUM, Reason.LOT),
@@ -83,7 +78,7 @@ def decode_rejections(run: Run, orders: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def describe_refusals(metrics: dict[str, float | int], reasons: Mapping[str, int]) -> str:
+def describe_refusals(metrics: Mapping[str, float | int], reasons: Mapping[str, int]) -> str:
     """One sentence: how many orders were refused and cut, and the main reason; empty when there are none."""
     refused, cut = int(metrics["num_rejected_orders"]), int(metrics["num_cut_orders"])
     if not (refused or cut):
@@ -94,13 +89,3 @@ def describe_refusals(metrics: dict[str, float | int], reasons: Mapping[str, int
         name, count = next(iter(reasons.items()))
         text += f"; mostly {name.upper()} ({count:,}): {REASON_TEXT.get(Reason[name.upper()], name)}"
     return text
-
-
-def warn_of_rejections(result: "Result", stacklevel: int = 3) -> None:
-    """Warn (`BacktestWarning`) when orders were refused or cut, naming how many and the main reason.
-
-    Costs two counters when there are none, and one pass over the orders' status and reason otherwise.
-    """
-    text = describe_refusals(result.metrics, result.rejection_reasons)
-    if text:
-        warnings.warn(f"{text}. See result.rejections", BacktestWarning, stacklevel=stacklevel)

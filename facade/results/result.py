@@ -1,143 +1,27 @@
 """What a run gives back: frames decoded on first access, metrics, a summary, a figure, files."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
-from math import isfinite
+from functools import cached_property
 from os import PathLike
-from platform import python_version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from facade.results import decode
-from facade.results.decode import Run
-from facade.results.metrics import METRICS, Metrics, metrics_of
-from facade.results.notices import run_notices
-from facade.results.positions import decode_positions
-from facade.results.refusals import count_refusals, decode_rejections
-from facade.results.trades import decode_trades
-from facade.strategies.frames import did_you_mean
+from facade.config.model import Config
+from facade.results.facts import FRAMES, Facts, Source
+from facade.results.figure import plot
+from facade.results.metrics import METRICS, Metrics
+from facade.results.run import Run
+from facade.results.run_source import RunSource
+from facade.results.store import read_result, write_result
+from facade.results.text import headline, summary_html, summary_text
+from facade.wording import did_you_mean
 
 if TYPE_CHECKING:
     import pandas
     from plotly.graph_objects import Figure
-
-    from facade.config.model import Config
-
-FRAMES = ("orders", "fills", "trades", "equity", "positions", "rejections", "actions", "ambiguous_bars")
-"""Names of the frames of a result."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a run besides its frames and metrics; plain data that goes to disk as it is.
-
-    bars, panel_bars: bars done and bars of the panel; they differ when the run was interrupted. first, last: timestamps
-    of the first and the last bar done, as text. counts: what the strategy's encoding counted (rows dropped, closes of
-    symbols left out, ...). rejection_reasons: orders refused or cut by reason, most frequent first.
-    """
-
-    bars: int
-    panel_bars: int
-    symbols: int
-    first: str
-    last: str
-    policies: Mapping[str, Any]
-    notices: tuple[str, ...]
-    counts: Mapping[str, int]
-    rejection_reasons: Mapping[str, int]
-    versions: Mapping[str, str]
-
-
-class Source(Protocol):
-    """Where a result comes from: a run, or files."""
-
-    config: "Config"
-
-    def frame(self, name: str) -> pl.DataFrame:
-        """The frame of that name, decoded or read."""
-
-    def metrics(self) -> dict[str, float | int]:
-        """The metrics of `facade.results.metrics`."""
-
-    def facts(self) -> Facts:
-        """Everything else."""
-
-    def data_digest(self) -> str:
-        """Digest of the panel that was traded."""
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide a result."""
-    known = {"python": python_version()}
-    for name in ("ml4t-kernel", "numba", "numpy", "polars"):
-        try:
-            known[name] = version(name)
-        except PackageNotFoundError:
-            known[name] = "unknown"
-    return known
-
-
-def _policies(run: Run) -> dict[str, Any]:
-    """The policies of the configuration, with what "auto" came to."""
-    policies = dict(run.config.policies())
-    if policies.get("max_participation") == "auto":
-        cap = float(run.inputs.params["max_participation"][0])
-        policies["max_participation"] = f"auto ({cap:g})" if isfinite(cap) else "auto (None)"
-    return policies
-
-
-class RunSource:
-    """A result straight from a run."""
-
-    def __init__(self, run: Run) -> None:
-        self.config = run.config
-        self._run = run
-        self._orders: pl.DataFrame | None = None
-
-    def frame(self, name: str) -> pl.DataFrame:
-        """Decode the frame; the orders are kept, because the rejections are rows of them."""
-        if name == "rejections":
-            return decode_rejections(self._run, self.frame("orders"))
-        if name == "positions":
-            return decode_positions(self._run)
-        if name == "trades":
-            return decode_trades(self._run)
-        if name == "orders":
-            if self._orders is None:
-                self._orders = decode.decode_orders(self._run)
-            return self._orders
-        decoded: pl.DataFrame = getattr(decode, f"decode_{name}")(self._run)
-        return decoded
-
-    def metrics(self) -> dict[str, float | int]:
-        """From the streaming statistics of the account."""
-        run = self._run
-        return metrics_of(run.book.state[:1], float(run.config.initial_cash), run.periods_per_year, run.years)
-
-    def facts(self) -> Facts:
-        """Names, counts and policies of the run."""
-        run = self._run
-        times = run.panel.timestamps
-        return Facts(
-            bars=int(run.bars),
-            panel_bars=len(times),
-            symbols=len(run.panel.symbols),
-            first=str(times[0]) if run.bars else "",
-            last=str(times[run.bars - 1]) if run.bars else "",
-            policies=_policies(run),
-            notices=(*run.notices, *run_notices(run)),
-            counts={name: int(count) for name, count in run.inputs.counts.items()},
-            rejection_reasons=count_refusals(run),
-            versions=versions(),
-        )
-
-    def data_digest(self) -> str:
-        """Of the panel."""
-        return str(self._run.panel.digest)
 
 
 class Result:
@@ -154,16 +38,14 @@ class Result:
         self._frames: dict[str, pl.DataFrame] = {}
 
     @classmethod
-    def from_run(cls, run: Run) -> "Result":
+    def from_run(cls, run: Run) -> Result:
         """A result that decodes the tape of a run when asked; takes no time itself."""
         return cls(RunSource(run))
 
     @classmethod
-    def from_parquet(cls, directory: str | PathLike[str]) -> "Result":
+    def from_parquet(cls, directory: str | PathLike[str]) -> Result:
         """Read back what `to_parquet` wrote; a damaged directory or a newer format raises DataError."""
-        from facade.results.store import read_result
-
-        return read_result(directory)
+        return cls(read_result(directory))
 
     def to_parquet(self, directory: str | PathLike[str]) -> None:
         """Write every frame, the metrics, the configuration and where they come from into a directory.
@@ -171,11 +53,9 @@ class Result:
         The directory appears whole or not at all. An earlier result of the same name is replaced; a directory that
         holds anything else is left alone (FileExistsError).
         """
-        from facade.results.store import write_result
+        write_result(directory, self.frame, self.config, self.metrics, self.facts, self.data_digest)
 
-        write_result(self, directory)
-
-    def to_pandas(self) -> dict[str, "pandas.DataFrame"]:
+    def to_pandas(self) -> dict[str, pandas.DataFrame]:
         """Every frame as a pandas frame, by name; needs pandas."""
         try:
             import pandas  # noqa: F401
@@ -372,7 +252,7 @@ class Result:
             raise AttributeError(f"a Result has no attribute {name!r}{_pointer(name)}")
 
     @property
-    def config(self) -> "Config":
+    def config(self) -> Config:
         """The configuration of the run."""
         return self._source.config
 
@@ -408,25 +288,17 @@ class Result:
 
     def summary(self) -> str:
         """The result as a text table: account, performance, activity, costs, policies, notices."""
-        from facade.results.text import summary_text
+        return summary_text(self.facts, self.metrics)
 
-        return summary_text(self)
-
-    def plot(self, **options: Any) -> "Figure":
+    def plot(self, **options: Any) -> Figure:
         """A plotly figure of equity, drawdown, exposure and trades; needs the `viz` extra (`results.figure.plot`)."""
-        from facade.results.figure import plot
-
-        return plot(self, **options)
+        return plot(self.equity, self.trades, self.facts, self.metrics, **options)
 
     def __repr__(self) -> str:
-        from facade.results.text import headline
-
-        return f"Result({headline(self)})"
+        return f"Result({headline(self.facts, self.metrics)})"
 
     def _repr_html_(self) -> str:
-        from facade.results.text import summary_html
-
-        return summary_html(self)
+        return summary_html(self.facts, self.metrics)
 
 
 def _pointer(name: str) -> str:

@@ -1,57 +1,27 @@
 """A result in words: the text table, its HTML form, one line."""
 
-import math
 from collections.abc import Callable, Mapping
 from html import escape
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from facade.results.facts import Facts
 from facade.results.metrics import BARS, COUNT, CURRENCY, FRACTION, METRICS, RATIO, YEARS
 from facade.results.refusals import describe_refusals
+from facade.wording import close_ratio, money, percent, plural, ratio, whole
 
-if TYPE_CHECKING:
-    from facade.results.result import Result
-
+Metrics = Mapping[str, float | int]
+"""Figures by name, as of `facade.results.metrics`."""
 WIDTH = 78
-ABSENT = "n/a"
-HUGE = 1e12  # from here on in powers of ten
-
-
-def _number(value: float, form: str) -> str:
-    if math.isnan(value):
-        return ABSENT
-    # z: what rounds to zero has no sign.
-    return f"{value:.3e}" if math.isfinite(value) and abs(value) >= HUGE else format(value, f"z{form}")
-
-
-def _money(value: float) -> str:
-    return _number(value, ",.2f")
-
-
-def percent(value: float) -> str:
-    """0.1234 as 12.34%."""
-    return _number(value, ",.2%")
-
-
-def _ratio(value: float) -> str:
-    return _number(value, ",.2f")
-
-
-def _count(value: float) -> str:
-    return f"{int(value):,}"
-
-
-def _plural(count: float, word: str) -> str:
-    return f"{int(count):,} {word}{'' if count == 1 else 's'}"
 
 
 FORMS: Mapping[str, Callable[[float], str]] = {
-    CURRENCY: _money,
+    CURRENCY: money,
     FRACTION: percent,
-    RATIO: _ratio,
-    COUNT: _count,
-    BARS: _ratio,
-    YEARS: _ratio,
+    RATIO: ratio,
+    COUNT: whole,
+    BARS: ratio,
+    YEARS: ratio,
 }
 """How a metric is written, by its unit."""
 TITLES = {
@@ -66,7 +36,7 @@ TITLES = {
 
 def compared(unit: str, value: float) -> str:
     """A metric of that unit beside others: as many digits in each row of a column."""
-    return _number(value, ",.4f") if unit == RATIO else FORMS[unit](value)
+    return close_ratio(value) if unit == RATIO else FORMS[unit](value)
 
 
 def _section(name: str) -> list[tuple[str, str, Callable[[float], str]]]:
@@ -93,38 +63,35 @@ COUNTED = {
 }
 
 
-def headline(result: "Result") -> str:
+def headline(facts: Facts, metrics: Metrics) -> str:
     """One line: span, size, result, activity."""
-    facts, metrics = result.facts, result.metrics
     text = (
-        f"{facts.first} to {facts.last}, {_plural(facts.bars, 'bar')}, {_plural(facts.symbols, 'symbol')}: "
-        f"{_money(metrics['initial_cash'])} -> {_money(metrics['final_value'])} ({percent(metrics['total_return'])}), "
-        f"sharpe {_ratio(metrics['sharpe'])}, {_plural(metrics['num_trades'], 'trade')}"
+        f"{facts.first} to {facts.last}, {plural(facts.bars, 'bar')}, {plural(facts.symbols, 'symbol')}: "
+        f"{money(metrics['initial_cash'])} -> {money(metrics['final_value'])} ({percent(metrics['total_return'])}), "
+        f"sharpe {ratio(metrics['sharpe'])}, {plural(metrics['num_trades'], 'trade')}"
     )
     refused = metrics["num_rejected_orders"] + metrics["num_cut_orders"]
     held_back = metrics["num_capped_orders"]
     return ", ".join(
         [
             text,
-            *([f"{_count(metrics['num_open_trades'])} open"] if metrics["num_open_trades"] else []),
-            *([f"{_plural(refused, 'order')} refused or cut"] if refused else []),
-            *([f"{_plural(held_back, 'order')} held back by volume"] if held_back else []),
+            *([f"{whole(metrics['num_open_trades'])} open"] if metrics["num_open_trades"] else []),
+            *([f"{plural(refused, 'order')} refused or cut"] if refused else []),
+            *([f"{plural(held_back, 'order')} held back by volume"] if held_back else []),
         ]
     )
 
 
-def _span(result: "Result") -> str:
-    facts = result.facts
-    bars = _plural(facts.bars, "bar")
+def _span(facts: Facts) -> str:
+    bars = plural(facts.bars, "bar")
     if facts.bars < facts.panel_bars:
         bars = f"stopped after {facts.bars:,} of {facts.panel_bars:,} bars"
-    return f"{facts.first} to {facts.last}, {bars}, {_plural(facts.symbols, 'symbol')}"
+    return f"{facts.first} to {facts.last}, {bars}, {plural(facts.symbols, 'symbol')}"
 
 
-def _notes(result: "Result") -> list[str]:
+def _notes(facts: Facts, metrics: Metrics) -> list[str]:
     """Notices, refusals and what the strategy's encoding counted, a sentence each."""
-    facts = result.facts
-    refusals = describe_refusals(result.metrics, facts.rejection_reasons)
+    refusals = describe_refusals(metrics, facts.rejection_reasons)
     counted = [
         f"{count:,} {COUNTED.get(name, name.replace('_', ' '))}" for name, count in facts.counts.items() if count
     ]
@@ -139,24 +106,24 @@ def _policy(name: str, value: Any) -> str:
     return f"{name}={value}"
 
 
-def _ambiguous(result: "Result") -> list[tuple[int, str]]:
-    return [(int(result.metrics[key]), text) for key, text in AMBIGUITIES.items()]
+def _ambiguous(metrics: Metrics) -> list[tuple[int, str]]:
+    return [(int(metrics[key]), text) for key, text in AMBIGUITIES.items()]
 
 
-def summary_text(result: "Result") -> str:
+def summary_text(facts: Facts, metrics: Metrics) -> str:
     """The text table of `Result.summary`."""
-    lines = ["Backtest result", _span(result)]
+    lines = ["Backtest result", _span(facts)]
     for title, rows in SECTIONS.items():
         lines += ["", title]
-        cells = [f"{label:<21}{form(result.metrics[key]):>15}" for label, key, form in rows]
+        cells = [f"{label:<21}{form(metrics[key]):>15}" for label, key, form in rows]
         lines += ["  " + "    ".join(cells[i : i + 2]) for i in range(0, len(cells), 2)]
     lines += ["", "Ambiguous bars (bars that do not tell what happened first)"]
-    lines += [f"  {count:>9,}  {text}" for count, text in _ambiguous(result)]
+    lines += [f"  {count:>9,}  {text}" for count, text in _ambiguous(metrics)]
     lines += ["", "Policies in force"]
     # Non-breaking spaces keep a policy on one line.
-    policies = ", ".join(_policy(*item).replace(" ", "\u00a0") for item in result.policies.items())
+    policies = ", ".join(_policy(*item).replace(" ", "\u00a0") for item in facts.policies.items())
     lines += [f"  {line}".replace("\u00a0", " ") for line in wrap(policies, WIDTH - 2, break_on_hyphens=False)]
-    notes = _notes(result)
+    notes = _notes(facts, metrics)
     if notes:
         lines += ["", "Notices"]
         for note in notes:
@@ -164,22 +131,22 @@ def summary_text(result: "Result") -> str:
     return "\n".join(lines)
 
 
-def summary_html(result: "Result") -> str:
+def summary_html(facts: Facts, metrics: Metrics) -> str:
     """The same as an HTML fragment without scripts or outside resources."""
     cell = "padding:1px 12px 1px 0;text-align:"
-    parts = [f"<div><b>Backtest result</b> <span>{escape(_span(result))}</span>", "<table style='border:0'>"]
+    parts = [f"<div><b>Backtest result</b> <span>{escape(_span(facts))}</span>", "<table style='border:0'>"]
     for title, rows in SECTIONS.items():
         parts.append(f"<tr><th colspan='4' style='{cell}left'>{escape(title)}</th></tr>")
         cells = [
-            f"<td style='{cell}left'>{escape(label)}</td><td style='{cell}right'>{form(result.metrics[key])}</td>"
+            f"<td style='{cell}left'>{escape(label)}</td><td style='{cell}right'>{form(metrics[key])}</td>"
             for label, key, form in rows
         ]
         parts += [f"<tr>{''.join(cells[i : i + 2])}</tr>" for i in range(0, len(cells), 2)]
     parts.append("</table>")
     lists = {
-        "Ambiguous bars": [f"{count:,} {text}" for count, text in _ambiguous(result) if count],
-        "Notices": _notes(result),
-        "Policies in force": [", ".join(_policy(*item) for item in result.policies.items())],
+        "Ambiguous bars": [f"{count:,} {text}" for count, text in _ambiguous(metrics) if count],
+        "Notices": _notes(facts, metrics),
+        "Policies in force": [", ".join(_policy(*item) for item in facts.policies.items())],
     }
     for title, entries in lists.items():
         if entries:

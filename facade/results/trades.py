@@ -1,16 +1,13 @@
 """Trades, closed and open, one row each: their profits and the dividends are the change of equity (clause 8)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
-from facade.results.decode import DIRECTION, Run, column, finite, null_unless, pick, words
+from facade.data.panel import Panel
+from facade.results.columns import DIRECTION, column, finite, null_unless, pick, words
 from facade.results.origins import ORIGIN, origin_codes, told_origins
+from facade.results.run import Run
 from ml4t_kernel.schema import TRADE
-
-if TYPE_CHECKING:
-    from facade.data.panel import Panel
 
 STATUS = pl.Enum(["closed", "open"])
 OPEN = -1
@@ -46,18 +43,19 @@ def open_trades(positions: np.ndarray) -> np.ndarray:
     rows["asset"] = assets
     rows["exit_bar"] = rows["exit_order"] = OPEN
     rows["exit_price"] = np.nan
-    for name in ("entry_bar", "entry_order", "fees", "slippage"):
+    rows["entry_bar"] = held["born_bar"]
+    for name in ("entry_order", "fees", "slippage"):
         rows[name] = held[name]
     rows["quantity"] = np.where(long, held["opened"], -held["opened"])
     with np.errstate(invalid="ignore", divide="ignore"):
         rows["entry_price"] = held["opened_value"] / held["opened"]
-    rows["pnl"] = held["realised"] + held["shares"] * (held["last"] - held["avg"])
+    rows["pnl"] = held["realised"] + held["shares"] * (held["mark"] - held["avg"])
     rows["mfe"] = np.where(long, held["high"], held["low"])
     rows["mae"] = np.where(long, held["low"], held["high"])
     return rows
 
 
-def trades_table(panel: "Panel", trades: np.ndarray, orders: int, bars: int) -> pl.DataFrame:
+def trades_table(panel: Panel, trades: np.ndarray, orders: int, bars: int) -> pl.DataFrame:
     """The frame of `Result.trades`.
 
     trades: (n,) TRADE rows of `all_trades`; orders: number of orders of the run; bars: bars done.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
-from ml4t_kernel.schema import IntentAction, Kind, TimeInForce
-
-if TYPE_CHECKING:
-    from facade.strategies.order_table import OrderColumns
+from facade.config.knobs import Range
+from facade.config.model import KNOBS, RULE_FIELDS, RULE_SWITCHES
+from facade.strategies.order_columns import OrderColumns
+from ml4t_kernel.schema import RULES, IntentAction, Kind, TimeInForce
 
 SUBMIT, CANCEL, REPLACE = (int(action) for action in IntentAction)
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING = (int(kind) for kind in Kind)
@@ -20,6 +18,10 @@ PRICES = {
     "trail_amount": ("trail", (TRAILING,), "trailing-stop"),
 }
 """Column -> field of INTENT, the order types that take it, and their names."""
+RULE_COLUMNS = RULES.names or ()
+"""Columns of the rules that an order carries: the fields of RULES."""
+RULE_RANGES = {name: KNOBS[name].range or Range() for name in RULE_SWITCHES}
+RULE_RANGES |= {name: Range(above=0) for name in RULE_COLUMNS if name not in RULE_FIELDS}
 
 
 def check_orders(columns: OrderColumns, intents: np.ndarray, rules: np.ndarray) -> None:
@@ -77,30 +79,19 @@ def _check_time(columns: OrderColumns, intents: np.ndarray) -> None:
 
 def _check_rules(columns: OrderColumns, intents: np.ndarray, rules: np.ndarray) -> None:
     """Ranges of the rules an order carries; inf switches the run-wide value off."""
-    ranges = {
-        "stop_loss": ("stop_loss", 1.0, "0 < x < 1, or inf for none"),
-        "trailing_stop": ("trailing_stop", 1.0, "0 < x < 1, or inf for none"),
-        "take_profit": ("take_profit", np.inf, "x > 0, or inf for none"),
-        "break_even": ("break_even", np.inf, "x > 0, or inf for none"),
-        "time_exit": ("time_exit", np.inf, "an integer n >= 1, or inf for none"),
-        "stop_loss_price": ("stop_price", np.inf, "x > 0, or inf for none"),
-        "take_profit_price": ("target_price", np.inf, "x > 0, or inf for none"),
-    }
-    carried = rules[intents["rules"]] if len(rules) > 1 else None
-    if carried is None:
+    if len(rules) == 1:
         return
-    for column, (field, upper, allowed) in ranges.items():
-        value = carried[field]
-        outside = ~np.isnan(value) & ~np.isinf(value) & ~((value > 0) & (value < upper)) | np.isneginf(value)
-        if column == "time_exit":
-            outside |= np.isfinite(value) & (value != np.floor(value))
-        columns.fail_where(outside, column, f"must be {allowed}")
+    carried = rules[intents["rules"]]
+    for column, allowed in RULE_RANGES.items():
+        value = carried[column]
+        outside = ~np.isnan(value) & ~np.isposinf(value) & ~allowed.holds(value)
+        columns.fail_where(outside, column, f"must be {allowed}, or inf for none")
     activation = carried["trail_activation"]
-    columns.fail_where(~np.isnan(activation) & ~(activation >= 0), "trail_activation", "must be x >= 0")
-    fields = {column: spec[0] for column, spec in ranges.items()} | {"trail_activation": "trail_activation"}
-    for column, field in fields.items():
+    rule = f"must be {KNOBS['trail_activation'].range}"
+    columns.fail_where(~np.isnan(activation) & ~(activation >= 0), "trail_activation", rule)
+    for column in RULE_COLUMNS:
         columns.fail_where(
-            (intents["action"] != SUBMIT) & ~np.isnan(carried[field]), column, "rules belong to a submitted order"
+            (intents["action"] != SUBMIT) & ~np.isnan(carried[column]), column, "rules belong to a submitted order"
         )
 
 

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.frames import (
-    asset_columns,
-    assets_of,
-    bars_of,
     collect_frame,
     float_values,
-    further,
     is_long,
     require_columns,
     require_panel_shape,
@@ -24,6 +22,9 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
+from facade.strategies.placing import asset_columns, assets_of, bars_of
+from facade.strategies.strategy import Placed
+from facade.wording import further
 from ml4t_kernel.schema import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, SIGNAL
 
 WHAT = "Signals"
@@ -105,7 +106,7 @@ def read_frame(name: str, source: Any, flags: bool) -> Cells:
     return long_cells(frame, chosen[0], name, flags)
 
 
-def _located(panel: Any, cells: Cells, chosen: np.ndarray, align: str | None, name: str) -> tuple[np.ndarray, ...]:
+def _located(panel: Panel, cells: Cells, chosen: np.ndarray, align: str | None, name: str) -> tuple[np.ndarray, ...]:
     """Bar, asset and order of time of the chosen cells (`chosen` has the shape of cells.values)."""
     what = f"{WHAT}: {name}"
     if cells.stamps is None:
@@ -113,18 +114,44 @@ def _located(panel: Any, cells: Cells, chosen: np.ndarray, align: str | None, na
         bars, assets = np.nonzero(chosen)
         return bars, assets, bars
     times = cells.stamps.to_physical().cast(pl.Int64).to_numpy()
-    names = cells.symbols if isinstance(cells.symbols, pl.Series) else None
-    on_clock = bars_of(panel, cells.stamps, align, what, names)
+    on_clock, on_panel = _places(panel, cells, align, what)
     if isinstance(cells.symbols, tuple):
         rows, columns = np.nonzero(chosen)
-        return on_clock[rows], asset_columns(panel, cells.symbols, what)[columns], times[rows]
-    assert cells.symbols is not None
+        return on_clock[rows], on_panel[columns], times[rows]
     rows = np.flatnonzero(chosen)
-    return on_clock[rows], assets_of(panel, cells.symbols, what, cells.stamps)[rows], times[rows]
+    return on_clock[rows], on_panel[rows], times[rows]
+
+
+def cut_cells(name: str, cells: Cells, selection: Selection, placed: Placed) -> Cells:
+    """The cells of a part of the panel."""
+    panel, what = placed.panel, f"{WHAT}: {name}"
+    if cells.stamps is None:
+        require_panel_shape(cells.values, panel, what)
+        return Cells(selection.cut(cells.values))
+    bars, assets = placed.kept(name, lambda: _places(panel, cells, placed.align, what))
+    wanted_bars, wanted = selection.numbers(panel.shape[1])
+    keep = np.isin(bars, wanted_bars)
+    if isinstance(cells.symbols, tuple):
+        columns = np.flatnonzero(np.isin(assets, wanted))
+        names = tuple(cells.symbols[column] for column in columns)
+        return Cells(cells.values[keep][:, columns], cells.stamps.filter(pl.Series(keep)), names)
+    assert cells.symbols is not None
+    keep &= np.isin(assets, wanted)
+    mask = pl.Series(keep)
+    return Cells(cells.values[keep], cells.stamps.filter(mask), cells.symbols.filter(mask))
+
+
+def _places(panel: Panel, cells: Cells, align: str | None, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Bar of each row, and column of the panel of each row (long) or of each column (wide)."""
+    assert cells.stamps is not None and cells.symbols is not None
+    if isinstance(cells.symbols, tuple):
+        return bars_of(panel, cells.stamps, align, what), asset_columns(panel, cells.symbols, what)
+    bars = bars_of(panel, cells.stamps, align, what, cells.symbols)
+    return bars, assets_of(panel, cells.symbols, what, cells.stamps)
 
 
 def place_signals(
-    panel: Any, flags: Mapping[str, Cells], size: float | Cells, rank: Cells | None, align: str | None
+    panel: Panel, flags: Mapping[str, Cells], size: float | Cells, rank: Cells | None, align: str | None
 ) -> tuple[np.ndarray, dict[str, int]]:
     """(G,) SIGNAL sorted by bar, then asset, and the count of signals after the last bar."""
     n_assets = panel.shape[1]
@@ -150,7 +177,7 @@ def place_signals(
     return signals, {"dropped_rows": dropped}
 
 
-def _array_bits(panel: Any, flags: Mapping[str, Cells]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _array_bits(panel: Panel, flags: Mapping[str, Cells]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     packed = np.zeros((panel.shape[0], panel.shape[1]), np.uint8)
     for name, cells in flags.items():
         require_panel_shape(cells.values, panel, f"{WHAT}: {name}")
@@ -170,7 +197,7 @@ def _merged(key: np.ndarray, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return key, bits
 
 
-def _values_at(panel: Any, cells: Cells, key: np.ndarray, align: str | None, name: str) -> np.ndarray:
+def _values_at(panel: Panel, cells: Cells, key: np.ndarray, align: str | None, name: str) -> np.ndarray:
     """Value of each (bar, asset) key; the latest where align moved several to one bar, NaN where none is given."""
     given = ~np.isnan(cells.values)
     bars, assets, times = _located(panel, cells, given, align, name)
@@ -186,7 +213,7 @@ def _values_at(panel: Any, cells: Cells, key: np.ndarray, align: str | None, nam
     return result
 
 
-def _check_sizes(panel: Any, signals: np.ndarray) -> None:
+def _check_sizes(panel: Panel, signals: np.ndarray) -> None:
     """Entries need a positive finite size; rank: finite, missing is served last."""
     rank = signals["rank"]
     rank[np.isnan(rank)] = np.inf

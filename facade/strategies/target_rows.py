@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from facade.data.memory import frozen
+from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.frames import (
-    asset_columns,
-    assets_of,
-    bars_of,
     collect_frame,
     float_values,
-    frozen,
-    further,
     is_long,
     require_columns,
     require_panel_shape,
@@ -24,6 +22,9 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
+from facade.strategies.placing import asset_columns, assets_of, bars_of
+from facade.strategies.strategy import Placed
+from facade.wording import further
 
 SUM_TOLERANCE = 1e-9
 
@@ -105,7 +106,7 @@ def _refuse_repeated(stamps: pl.Series, what: str) -> None:
         raise StrategyError(f"{what}: row {row}, column 'timestamp': {stamps[row]} is given twice")
 
 
-def place_targets(panel: Any, given: GivenTargets, align: str | None, what: str) -> TargetRows:
+def place_targets(panel: Panel, given: GivenTargets, align: str | None, what: str) -> TargetRows:
     """Rows of targets on the bars of the panel."""
     if given.stamps is None:
         return _place_array(panel, given.values, what)
@@ -114,7 +115,20 @@ def place_targets(panel: Any, given: GivenTargets, align: str | None, what: str)
     return _place_long(panel, given, align, what)
 
 
-def _place_array(panel: Any, array: np.ndarray, what: str) -> TargetRows:
+def cut_targets(given: GivenTargets, selection: Selection, placed: Placed, what: str) -> GivenTargets:
+    """The targets of a part of the panel; what a symbol left out of a frame means is decided by the whole frame."""
+    panel = placed.panel
+    if given.stamps is None:
+        require_panel_shape(given.values, panel, what)
+        return GivenTargets(selection.cut(given.values))
+    rows = placed.kept("targets", lambda: place_targets(panel, given, placed.align, what))
+    bars, columns = selection.numbers(panel.shape[1])
+    keep = np.isin(rows.bars, bars)
+    symbols = tuple(panel.symbols[column] for column in columns)
+    return GivenTargets(rows.weights[keep][:, columns], panel.timestamps.gather(rows.bars[keep]), symbols)
+
+
+def _place_array(panel: Panel, array: np.ndarray, what: str) -> TargetRows:
     require_panel_shape(array, panel, what)
     # A row sum is finite exactly when the row has neither NaN nor infinity: one pass finds the rows to look at.
     given = np.isfinite(array.sum(axis=1))
@@ -130,7 +144,7 @@ def _place_array(panel: Any, array: np.ndarray, what: str) -> TargetRows:
     return TargetRows(frozen(array[bars]), bars.astype(np.int32), {})
 
 
-def _place_wide(panel: Any, given: GivenTargets, align: str | None, what: str) -> TargetRows:
+def _place_wide(panel: Panel, given: GivenTargets, align: str | None, what: str) -> TargetRows:
     assert given.stamps is not None and given.symbols is not None
     assets = asset_columns(panel, list(given.symbols), what)
     order = _time_order(given.stamps)
@@ -151,7 +165,7 @@ def _place_wide(panel: Any, given: GivenTargets, align: str | None, what: str) -
     return TargetRows(frozen(weights), bars[rows].astype(np.int32), counts)
 
 
-def _place_long(panel: Any, given: GivenTargets, align: str | None, what: str) -> TargetRows:
+def _place_long(panel: Panel, given: GivenTargets, align: str | None, what: str) -> TargetRows:
     assert given.stamps is not None and isinstance(given.symbols, pl.Series)
     assets = assets_of(panel, given.symbols, what, given.stamps)
     bars = bars_of(panel, given.stamps, align, what, given.symbols)
@@ -188,7 +202,7 @@ def _closes_left_out(weights: np.ndarray, left_out: np.ndarray) -> int:
     return int(((before >= 0) & (weights[np.maximum(before, 0), asset] != 0)).sum())
 
 
-def _refuse_repeated_cells(panel: Any, given: GivenTargets, assets: np.ndarray, bars: np.ndarray, what: str) -> None:
+def _refuse_repeated_cells(panel: Panel, given: GivenTargets, assets: np.ndarray, bars: np.ndarray, what: str) -> None:
     """(timestamp, symbol) may be given once; under align, different times may share a bar."""
     assert given.stamps is not None and isinstance(given.symbols, pl.Series)
     seen = np.zeros((panel.shape[0] + 1) * panel.shape[1], bool)
@@ -219,7 +233,7 @@ def _time_order(stamps: pl.Series) -> np.ndarray | None:
     return np.argsort(stamps.to_physical().to_numpy(), kind="stable")
 
 
-def check_targets(panel: Any, rows: TargetRows, allow_short: bool, scale: bool, what: str) -> TargetRows:
+def check_targets(panel: Panel, rows: TargetRows, allow_short: bool, scale: bool, what: str) -> TargetRows:
     """Target weights an unlevered account can hold; else an error, or with `scale` the weights cut to fit.
 
     `scale` lifts negative weights to zero where shorts are not allowed, then divides rows whose sum of |w| is above 1.
@@ -248,7 +262,7 @@ def check_targets(panel: Any, rows: TargetRows, allow_short: bool, scale: bool, 
     return TargetRows(frozen(scaled), rows.bars, counts)
 
 
-def refuse_short_targets(panel: Any, rows: TargetRows, what: str, remedy: str) -> None:
+def refuse_short_targets(panel: Panel, rows: TargetRows, what: str, remedy: str) -> None:
     """Negative targets of an account that may not be short."""
     negative = np.argwhere(rows.weights < 0)
     if len(negative):
@@ -261,7 +275,7 @@ def refuse_short_targets(panel: Any, rows: TargetRows, what: str, remedy: str) -
 
 
 def _without_shorts(
-    panel: Any, rows: TargetRows, weights: np.ndarray, scale: bool, counts: dict[str, int], what: str
+    panel: Panel, rows: TargetRows, weights: np.ndarray, scale: bool, counts: dict[str, int], what: str
 ) -> np.ndarray:
     least = weights.min()
     if not (least < 0 or (np.isnan(least) and (weights < 0).any())):

@@ -12,10 +12,9 @@ from uuid import uuid4
 import numpy as np
 import polars as pl
 
-from facade.backtest import as_config, as_panel, refuse_engine_arguments
+from facade.arguments import as_config, as_panel, refuse_engine_arguments
 from facade.config.model import Config
 from facade.errors import BacktestWarning, ConfigError, Interrupted
-from facade.strategies.frames import did_you_mean
 from facade.sweeps.grid.grid import read_grid
 from facade.sweeps.grid.variants import Variants
 from facade.sweeps.plan.plan import Plan, make_plan
@@ -26,6 +25,7 @@ from facade.sweeps.workers.job import Columns
 from facade.sweeps.workers.notes import Notes
 from facade.sweeps.workers.pool import run_plan
 from facade.sweeps.workers.publish import Place, place_of
+from facade.wording import did_you_mean
 
 KEPT = ("metrics", "equity", "trades")
 

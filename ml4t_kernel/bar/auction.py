@@ -7,46 +7,63 @@ of what was just opened.
 from math import inf
 
 from ml4t_kernel.bar.fills import (
-    at_price,
     closing_shares,
     cut_to_position,
     fill,
     fill_at_turn,
-    limit_of,
     look_up,
     pull_trigger,
+    take,
+    take_as_stop,
 )
+from ml4t_kernel.bar.marks import drop_closed, revalue, revalue_shorts
 from ml4t_kernel.bar.rule_orders import exit_by_rules, serve_passed_levels
-from ml4t_kernel.compile.jit import leaf, phase, rare, routine
+from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.sorting import sort_rows, sort_rows_by_key
-from ml4t_kernel.money.ledger import cash_needed, refresh_budget, within_budget
-from ml4t_kernel.money.prices import EPS, RESIDUE, floor_to_lot, meets_limit, reaches, slice_price
+from ml4t_kernel.money.ledger import buying_power, cash_needed, refresh_budget, within_budget
+from ml4t_kernel.money.prices import EPS, RESIDUE, absent, floor_to_lot, meets_limit, present, reaches, slice_price
+from ml4t_kernel.orders.chains import chain, remake_band
 from ml4t_kernel.orders.life import (
-    LIVE,
+    activate,
+    count_phase_orders,
+    expire_order,
+    expire_phase,
+    hold_back,
+    is_over,
+    start_clock,
+)
+from ml4t_kernel.orders.types import (
     act_level,
     acts_as_limit,
     acts_as_market,
-    chain,
-    expire_order,
-    hold_back,
+    acts_at_opens_only,
+    has_limit,
+    is_bound_to_a_phase,
     is_open,
-    remake_band,
-    start_clock,
+    is_sized_entry,
+    limit_of,
 )
-from ml4t_kernel.schema import AT_CLOSE, AT_OPEN, IOC, LIMIT, MARKET, STOP_LIMIT
-
-OPEN, CLOSE, DECISION = 0, 2, 3
-
+from ml4t_kernel.schema import (
+    ALONE,
+    AT_CLOSE,
+    CLOSE,
+    DECISION_CLOSE,
+    IOC,
+    LIMIT,
+    MARKET,
+    O_SIGNAL_EXIT,
+    OPEN,
+)
 
 # Who may act ---------------------------------------------------------------------------------------------------------
 
 
-@phase
+@inlined
 def phase_price(t, a, at, market):
     return market.open[t, a] if at == OPEN else market.close[t, a]
 
 
-@leaf
+@inlined
 def could_act(price, at, o, d, params):
     """May the order execute at this price? Changes nothing; a stop is tested against its level."""
     if (at == CLOSE) != (o.time_in_force == AT_CLOSE):
@@ -59,7 +76,7 @@ def could_act(price, at, o, d, params):
     return reaches(side, price, act_level(d))
 
 
-@routine
+@compiled
 def gather_chained(t, at, market, params, book, tape):
     """Chained orders that could act at this price, in submission order; returns how many."""
     s = book.state[0]
@@ -70,7 +87,7 @@ def gather_chained(t, at, market, params, book, tape):
         q = book.queues[a]
         if q.dirty:
             remake_band(a, book, tape)
-        if price != price or (at == OPEN and price > q.band_low and price < q.band_high and q.market + q.trailing == 0):
+        if absent(price) or (at == OPEN and price > q.band_low and price < q.band_high and q.market + q.trailing == 0):
             continue
         i = q.head
         while i > 0:
@@ -82,22 +99,22 @@ def gather_chained(t, at, market, params, book, tape):
     return n
 
 
-@leaf
+@inlined
 def is_fresh_candidate(o, at):
     """A market order in the fresh range that this phase serves."""
-    if o.kind != MARKET or o.status > LIVE or o.chained:
+    if o.kind != MARKET or not is_open(o) or o.chained:
         return False
-    if at == DECISION:
-        return o.time_in_force != AT_OPEN and o.time_in_force != AT_CLOSE
+    if at == DECISION_CLOSE:
+        return o.time_in_force == IOC or not is_bound_to_a_phase(o.time_in_force)
     return o.time_in_force != AT_CLOSE
 
 
-@phase
+@inlined
 def gather(t, at, market, params, book, tape):
     """All candidates in submission order in book.queue; returns how many."""
     s = book.state[0]
     n = 0
-    if at != DECISION and s.waiting > 0:
+    if at != DECISION_CLOSE and s.waiting > 0:
         n = gather_chained(t, at, market, params, book, tape)
     chained = n
     if at != CLOSE:
@@ -109,10 +126,10 @@ def gather(t, at, market, params, book, tape):
     return n
 
 
-@phase
+@inlined
 def part_exits(n, book, tape):
     """Split the candidates into orders opposite to their position and the others, without a branch on noise."""
-    s = book.state[0]
+    w = book.work[0]
     exits = entries = 0
     for j in range(n):
         k = book.queue[j]
@@ -122,45 +139,45 @@ def part_exits(n, book, tape):
         book.entries[entries] = k
         exits += opposite
         entries += not opposite
-    s.exits = exits
-    s.entries = entries
+    w.exits = exits
+    w.entries = entries
 
 
 # At its turn ---------------------------------------------------------------------------------------------------------
 
 
-@phase
+@inlined
 def ready(t, k, price, params, book, tape):
     """Is order k executable at this price now? Pulls the trigger of a stop; drafts how it executes."""
     o = tape.orders[k]
-    if not is_open(o) or price != price:
+    if not is_open(o) or absent(price):
         return False
     w = book.work[0]
     d = tape.details[o.detail]
-    w.mark = price
+    w.phase_price = price
     if o.kind == MARKET:
-        at_price(price, limit_of(o, d), 0, 0, w)
+        take(price, limit_of(o, d), w)
         return True
     side = 1.0 if o.left > 0.0 else -1.0
     if o.kind != LIMIT and not d.triggered:
         if not reaches(side, price, act_level(d)):
             return False
         pull_trigger(t, k, book, tape)
-    if o.kind == LIMIT or o.kind == STOP_LIMIT:
+    if has_limit(o.kind):
         if not meets_limit(-side, price, d.limit, params.limit_through):
             return False
-        at_price(price, d.limit, 0, 0, w)
+        take(price, d.limit, w)
         return True
-    at_price(price, limit_of(o, d), 0, 1, w)
+    take_as_stop(price, limit_of(o, d), w)
     return True
 
 
-@routine
+@compiled
 def serve_exits(t, at, market, intents, params, book, tape):
     """Closing legs in submission order; what crosses zero keeps its opening leg for the entries."""
-    s = book.state[0]
+    w = book.work[0]
     late = 0
-    for j in range(s.exits):
+    for j in range(w.exits):
         k = book.exits[j]
         o = tape.orders[k]
         p = book.positions[o.asset]
@@ -169,22 +186,22 @@ def serve_exits(t, at, market, intents, params, book, tape):
             if not ready(t, k, price, params, book, tape):
                 continue
             cut_to_position(k, params, book, tape)
-            book.work[0].entry = 0
+            w.entry = 0
             fill(t, k, closing_shares(o, p), market, intents, params, book, tape)
             if not is_open(o) or p.shares != 0.0:
                 continue
         if is_open(o):
-            book.entries[s.entries] = k
-            s.entries += 1
+            book.entries[w.entries] = k
+            w.entries += 1
             late += 1
     if late > 0:
-        sort_rows(book.entries, s.entries)
+        sort_rows(book.entries, w.entries)
 
 
 # Batch of entries (2.3) ----------------------------------------------------------------------------------------------
 
 
-@phase
+@inlined
 def batch_quantity(t, k, at, market, params, book, tape):
     """Unsigned shares of a batch order at this price before cash: its rest, cut to budget and lots; the slice is
     set."""
@@ -192,13 +209,13 @@ def batch_quantity(t, k, at, market, params, book, tape):
     p = book.positions[o.asset]
     w = book.work[0]
     price = phase_price(t, o.asset, at, market)
-    if price != price or not o.batch or not is_open(o) or o.left * p.shares < 0.0:
+    if absent(price) or o.batch == ALONE or not is_open(o) or o.left * p.shares < 0.0:
         return 0.0
     if o.left < 0.0 and not params.allow_short:
         return 0.0
-    w.mark = price
+    w.phase_price = price
     w.want = o.left
-    at_price(price, limit_of(o, tape.details[0]), 0, 0, w)
+    take(price, limit_of(o, tape.details[0]), w)
     look_up(t, o.asset, w, market, params)
     quantity = abs(o.left)
     if params.needs_volume:
@@ -210,13 +227,12 @@ def batch_quantity(t, k, at, market, params, book, tape):
     return quantity
 
 
-@phase
+@inlined
 def weigh_batch(t, at, market, params, book, tape):
     """Shares of each batch entry in book.amounts, and the cash they need together (added in submission order)."""
-    s = book.state[0]
     w = book.work[0]
     needed = 0.0
-    for j in range(s.entries):
+    for j in range(w.entries):
         k = book.entries[j]
         quantity = batch_quantity(t, k, at, market, params, book, tape)
         book.amounts[j] = quantity
@@ -227,29 +243,28 @@ def weigh_batch(t, at, market, params, book, tape):
     return needed
 
 
-@phase
+@inlined
 def serve_batch(t, at, market, intents, params, book, tape):
     """If cash is short all entries of the batch are scaled once by available / needed; each then passes the cash
     check."""
     s = book.state[0]
     w = book.work[0]
-    available = max(0.0, s.cash - 2.0 * s.short_value)
+    available = max(0.0, buying_power(w, s))
     if available <= 0.0 or (params.lot <= 0.0 and available < RESIDUE * s.equity):
         return
     needed = weigh_batch(t, at, market, params, book, tape)
     scale = 1.0
     if needed > available * (1.0 + EPS):
         scale = available / needed
-        s.scaled_batches += 1
-    for j in range(s.entries):
+    for j in range(w.entries):
         quantity = book.amounts[j]
         if quantity > 0.0 and scale < 1.0:
             quantity = floor_to_lot(quantity * scale, params.lot)
         if quantity > 0.0:
             k = book.entries[j]
             o = tape.orders[k]
-            w.mark = phase_price(t, o.asset, at, market)
-            at_price(w.mark, limit_of(o, tape.details[0]), 0, 0, w)
+            w.phase_price = phase_price(t, o.asset, at, market)
+            take(w.phase_price, limit_of(o, tape.details[0]), w)
             w.entry = 1
             fill(t, k, quantity if o.left > 0.0 else -quantity, market, intents, params, book, tape)
 
@@ -257,105 +272,152 @@ def serve_batch(t, at, market, intents, params, book, tape):
 # Other entries -------------------------------------------------------------------------------------------------------
 
 
-@rare
+@cold
 def rank_entries(book, tape):
     """Entries outside the batch in the order in which cash is granted."""
-    s = book.state[0]
-    for j in range(s.entries):
+    entries = book.work[0].entries
+    for j in range(entries):
         book.key_rank[j] = tape.details[tape.orders[book.entries[j]].detail].rank
-    sort_rows_by_key(book.entries, book.key_rank, s.entries)
+    sort_rows_by_key(book.entries, book.key_rank, entries)
 
 
-@routine
+@compiled
 def serve_entries(t, at, market, intents, params, book, tape):
-    s = book.state[0]
-    for j in range(s.entries):
+    """Entries outside the batch at their turns, and those of it that would go short where shorting is off: refused."""
+    for j in range(book.work[0].entries):
         k = book.entries[j]
         o = tape.orders[k]
         p = book.positions[o.asset]
-        if o.batch and not (o.left < 0.0 and not params.allow_short and o.left * p.shares >= 0.0):
+        if o.batch != ALONE and not (o.left < 0.0 and not params.allow_short and o.left * p.shares >= 0.0):
             continue
         if ready(t, k, phase_price(t, o.asset, at, market), params, book, tape):
             fill_at_turn(t, k, market, intents, params, book, tape)
 
 
-@routine
+@compiled
 def serve_newly_passed(t, at, market, intents, params, book, tape):
     """Levels already passed of what entries have just opened or increased, by asset."""
-    s = book.state[0]
     w = book.work[0]
-    if s.touched > 1:
-        sort_rows(book.touched, s.touched)
-    for j in range(s.touched):
+    if w.touched > 1:
+        sort_rows(book.touched, w.touched)
+    for j in range(w.touched):
         a = book.touched[j]
         w.phase = at
-        w.mark = phase_price(t, a, at, market)
+        w.phase_price = phase_price(t, a, at, market)
         book.positions[a].touched = 0
         if book.positions[a].shares != 0.0:
-            serve_passed_levels(t, a, w.mark, market, intents, params, book, tape)
-    s.touched = 0
+            serve_passed_levels(t, a, w.phase_price, market, intents, params, book, tape)
+    w.touched = 0
 
 
 # What is left --------------------------------------------------------------------------------------------------------
 
 
-@phase
+@inlined
 def keep_unfilled(t, at, market, book, tape):
     """Market orders that outlive the phase join their chains; immediate-or-cancel and at-the-open rests expire."""
     s = book.state[0]
     for k in range(s.fresh, s.orders):
         o = tape.orders[k]
-        if o.status > LIVE or not is_fresh_candidate(o, at):
+        if not is_fresh_candidate(o, at):
             continue
-        priced = market.close[t, o.asset] == market.close[t, o.asset]
-        if o.time_in_force == IOC or (o.time_in_force == AT_OPEN and priced and at == OPEN):
+        if is_over(o.time_in_force, False, present(market.close[t, o.asset])):
             expire_order(k, t, book, tape)
         else:
             chain(k, book, tape)
-            if at == DECISION:
+            if at == DECISION_CLOSE:
                 start_clock(t + 1, tape.details[o.detail], market)
-            s.open_only += o.time_in_force == AT_OPEN
-            s.starved += o.batch != 0 and o.requested > 0.0
+            s.open_only += acts_at_opens_only(o.time_in_force)
+            s.starved += o.batch != ALONE and o.requested > 0.0
             note_working(k, book, tape)
     if at == OPEN:
-        s.fresh = s.orders
-        s.special = 0
+        close_fresh(s)
 
 
-@routine
+@inlined
+def close_fresh(s):
+    """What was decided before the open has been served: filled, ended, or in its chain."""
+    s.fresh = s.orders
+    s.special = 0
+
+
+@compiled
 def note_working(k, book, tape):
     """An entry or target order that waits is found again by the next decision on its asset."""
     o = tape.orders[k]
     p = book.positions[o.asset]
-    if o.origin == 1 or o.origin == 2:
+    if is_sized_entry(o.origin):
         p.working = k
-    elif o.origin == 3:
+    elif o.origin == O_SIGNAL_EXIT:
         p.closing = k
 
 
-@routine
+@compiled
 def serve_auction(t, at, market, intents, params, book, tape):
-    """All that executes at the open (at 0), the close (2) or the deciding close (3) of bar t."""
+    """All that executes at the open, the close or the deciding close of bar t."""
     s = book.state[0]
-    book.work[0].phase = at
-    book.work[0].born_from = s.orders
+    w = book.work[0]
+    w.phase = at
+    w.born_from = s.orders
     n = gather(t, at, market, params, book, tape)
     if n > 0:
         part_exits(n, book, tape)
-        if s.exits > 0:
+        if w.exits > 0:
             serve_exits(t, at, market, intents, params, book, tape)
     else:
-        s.exits = 0
-        s.entries = 0
+        w.exits = 0
+        w.entries = 0
     if at == OPEN and params.has_rules:
         exit_by_rules(t, market, intents, params, book, tape)
-    if s.entries > 0:
+    if w.entries > 0:
         if at != CLOSE and params.has_batch:
             serve_batch(t, at, market, intents, params, book, tape)
         if params.rank_given:
             rank_entries(book, tape)
         serve_entries(t, at, market, intents, params, book, tape)
-        if s.touched > 0:
+        if w.touched > 0:
             serve_newly_passed(t, at, market, intents, params, book, tape)
     if at != CLOSE:
         keep_unfilled(t, at, market, book, tape)
+
+
+# The three auctions of a bar -----------------------------------------------------------------------------------------
+
+
+@inlined
+def fill_at_open(t, market, intents, params, book, tape):
+    """1.7, 2."""
+    s = book.state[0]
+    if s.special:
+        activate(t, market, book, tape)
+    if params.allow_short:
+        revalue_shorts(t, market.open, book)
+    if s.waiting > 0 or s.orders > s.fresh:
+        serve_auction(t, OPEN, market, intents, params, book, tape)
+    elif params.has_rules:
+        book.work[0].phase = OPEN
+        exit_by_rules(t, market, intents, params, book, tape)
+        close_fresh(s)
+    if s.open_only > 0:
+        expire_phase(False, t, market, book, tape)
+        count_phase_orders(book, tape)
+
+
+@cold
+def fill_at_close(t, market, intents, params, book, tape):
+    """4.1, 4.2."""
+    if params.allow_short:
+        revalue_shorts(t, market.close, book)
+    serve_auction(t, CLOSE, market, intents, params, book, tape)
+    expire_phase(True, t, market, book, tape)
+    count_phase_orders(book, tape)
+
+
+@compiled
+def fill_at_deciding_close(t, market, intents, params, book, tape):
+    """4.7."""
+    if params.allow_short:
+        revalue_shorts(t, market.close, book)
+    serve_auction(t, DECISION_CLOSE, market, intents, params, book, tape)
+    drop_closed(book)
+    revalue(t, market, book)

@@ -2,7 +2,7 @@
 
 from math import inf, nan
 
-from ml4t_kernel.compile.jit import leaf, phase, rare, routine
+from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.money.ledger import (
     book_fill,
     cut_to_cash,
@@ -12,26 +12,41 @@ from ml4t_kernel.money.ledger import (
     value_shorts,
     within_budget,
 )
-from ml4t_kernel.money.prices import reaches, slice_price, worst_price
-from ml4t_kernel.orders.groups import cancel_group, release_flat, scale_group, serve_children
-from ml4t_kernel.orders.life import (
+from ml4t_kernel.money.prices import RESIDUE, absent, present, reaches, slice_price
+from ml4t_kernel.orders.birth import detail_of
+from ml4t_kernel.orders.groups import NO_GROUP, cancel_group, release_flat, scale_group, serve_children
+from ml4t_kernel.orders.life import cut_for, finish_filled, hold_back, refuse_rest
+from ml4t_kernel.orders.types import acts_as_limit, is_open, is_stop_out, limit_of
+from ml4t_kernel.rules.levels import adopt_rules, rules_hit, set_levels
+from ml4t_kernel.schema import (
+    ALONE,
+    DECISION_CLOSE,
+    INSIDE,
+    NEITHER,
+    NO_ROW,
+    OPEN,
+    PER_ASSET,
+    PER_BAR,
     R_CASH,
     R_NO_SHORT,
-    acts_as_limit,
-    cut_for,
-    detail_of,
-    finish_filled,
-    hold_back,
-    is_open,
-    refuse_rest,
+    STOP_LIMIT,
 )
-from ml4t_kernel.rules.levels import BREAK_EVEN, STOP_LOSS, TRAILING, adopt_rules, goal_hit, set_levels, stop_hit
-from ml4t_kernel.schema import STOP_LIMIT, Phase
 
-INSIDE = int(Phase.INSIDE)
+# How a slice executes ------------------------------------------------------------------------------------------------
 
 
-@phase
+@inlined
+def half_spread_of(t, a, market, params):
+    """Half the spread of the asset on the bar, a fraction of price; none where the data has none (7.1)."""
+    spread = params.half_spread
+    if params.spread_mode == PER_ASSET:
+        spread = market.half_spread[0, a]
+    elif params.spread_mode == PER_BAR:
+        spread = market.half_spread[t, a]
+    return 0.0 if absent(spread) else spread
+
+
+@inlined
 def look_up(t, a, w, market, params):
     """Market data the slice's price needs."""
     w.bar = t
@@ -42,25 +57,40 @@ def look_up(t, a, w, market, params):
         w.volume = market.volume[t, a]
         if params.impact_sigma != 0.0:
             w.sigma = market.sigma[t, a]
-    w.half_spread = params.half_spread
-    if params.spread_mode == 1:
-        w.half_spread = market.half_spread[0, a]
-    elif params.spread_mode == 2:
-        w.half_spread = market.half_spread[t, a]
-    if w.half_spread != w.half_spread:
-        w.half_spread = 0.0
+    w.half_spread = half_spread_of(t, a, market, params)
 
 
-@leaf
-def at_price(level, limit, passive, stop, w):
-    """How the slice executes: price before costs, worst price allowed, passive or taker, stop slippage or not."""
+@inlined
+def take(level, limit, w):
+    """The slice takes liquidity at `level`, with costs, never beyond `limit`."""
     w.level = level
     w.limit = limit
-    w.passive = passive
-    w.stop = stop
+    w.passive = 0
+    w.stop = 0
 
 
-@phase
+@inlined
+def take_as_stop(level, limit, w):
+    """The same with the slippage of a stop."""
+    w.level = level
+    w.limit = limit
+    w.passive = 0
+    w.stop = 1
+
+
+@inlined
+def rest_at(level, w):
+    """The slice rests at `level` and is met there: no costs but fees."""
+    w.level = level
+    w.limit = level
+    w.passive = 1
+    w.stop = 0
+
+
+# One slice -----------------------------------------------------------------------------------------------------------
+
+
+@inlined
 def found_position(t, a, k, market, intents, params, book, tape):
     """A fill has just opened a position: list it, give it its rules and levels."""
     s = book.state[0]
@@ -71,27 +101,26 @@ def found_position(t, a, k, market, intents, params, book, tape):
         s.held += 1
     w = book.work[0]
     w.opened = 1
-    p.born_after_open = w.phase != 0
+    p.born_after_open = w.phase != OPEN
     p.born_at = w.level
     p.born_side = w.born_side
-    s.births_inside += w.phase == INSIDE
-    p.stop_order = -1
-    p.target_order = -1
-    s.opened += 1
+    w.births_inside += w.phase == INSIDE
+    p.stop_order = NO_ROW
+    p.take_profit_order = NO_ROW
     if params.has_rules:
         detail = tape.orders[k].detail
         d = tape.details[detail]
         p.basis = p.avg
-        if params.basis_signal and detail > 0 and d.arrival == d.arrival:
+        if params.basis_signal and detail > 0 and present(d.arrival):
             p.basis = d.arrival
         adopt_rules(p, d, intents.rules[d.rules], params)
         set_levels(p)
         if p.time_exit > 0:
             s.timed = 1
-            p.time_exit += w.phase == 3
+            p.time_exit += w.phase == DECISION_CLOSE  # its first bar is the next (5.1)
 
 
-@phase
+@inlined
 def budgeted(t, a, quantity, market, params, book):
     """Unsigned quantity that the volume budget of the asset and bar still allows; the slice's volume is set."""
     p = book.positions[a]
@@ -102,19 +131,19 @@ def budgeted(t, a, quantity, market, params, book):
     return within_budget(quantity, p, params)
 
 
-@phase
+@inlined
 def may_pass_levels(a, price, p, params, book):
     """Could a level of what has just been opened or increased be passed at the price of the phase already (2.1)?"""
     if params.has_children or (book.queues[a].count > 0 and params.has_rules):
         return True
-    return params.has_rules and (p.stale_levels or stop_hit(price, p) or goal_hit(price, p, params.limit_through))
+    return params.has_rules and (p.stale_levels or rules_hit(price, p, params.limit_through))
 
 
-@phase
+@inlined
 def execute(t, k, want, market, intents, params, book, tape):
     """Fill what budget and cash allow of `want` signed shares of order k as drafted in the slice; returns the shares.
 
-    The slice's level, limit, passive, stop, phase, mark and entry are set by the caller.
+    How it executes (`take`, `take_as_stop`, `rest_at`), phase, phase_price and entry are set by the caller.
     """
     s = book.state[0]
     w = book.work[0]
@@ -138,7 +167,7 @@ def execute(t, k, want, market, intents, params, book, tape):
         quantity = cut_to_cash(quantity, w, o, tape.details[o.detail], p, s, params)
         if not (quantity > 0.0):
             return 0.0
-    if o.detail == 0 and not params.linear_costs and quantity < abs(o.left) * (1.0 - 1e-9):
+    if o.detail == 0 and not params.linear_costs and quantity < abs(o.left) * (1.0 - RESIDUE):
         detail_of(k, book, tape)
     f = tape.fills[s.fills * params.record]
     draft_fill(quantity, w, f, o, tape.details[o.detail], params)
@@ -146,38 +175,32 @@ def execute(t, k, want, market, intents, params, book, tape):
     old = p.shares
     opened = book_fill(f, p, tape.trades[s.trades * params.record], s, params)
     if params.allow_short:
-        value_shorts(old, p, w, s)
+        value_shorts(old, p, w)
     if w.entry and w.phase == INSIDE:
-        s.spendable -= w.need
+        w.spendable -= w.need
     if opened:
         found_position(t, o.asset, k, market, intents, params, book, tape)
-    if w.entry and w.phase != INSIDE and p.touched == 0 and may_pass_levels(o.asset, w.mark, p, params, book):
+    if w.entry and w.phase != INSIDE and p.touched == 0 and may_pass_levels(o.asset, w.phase_price, p, params, book):
         p.touched = 1
-        book.touched[s.touched] = o.asset
-        s.touched += 1
+        book.touched[w.touched] = o.asset
+        w.touched += 1
     return quantity
 
 
-@leaf
-def is_stop_out(origin):
-    """A fill by stop loss, trailing stop or break-even starts the cooldown when it flattens (5.2)."""
-    return origin == STOP_LOSS or origin == TRAILING or origin == BREAK_EVEN
-
-
-@rare
+@cold
 def settle_ties(t, k, quantity, left_before, market, params, book, tape):
     """What a fill does to the order's group, parent and children."""
     s = book.state[0]
     w = book.work[0]
     d = tape.details[tape.orders[k].detail]
-    if d.group != -1 or d.parent > 0:
+    if d.group != NO_GROUP or d.parent > 0:
         scale_group(k, min(1.0, quantity / abs(left_before)), params.lot, t, book, tape)
     if w.entry and d.first_child > 0:
         d.opened += quantity
         serve_children(k, tape.fills[(s.fills - 1) * params.record].price, t, market, params, book, tape)
 
 
-@routine
+@compiled
 def settle_flat(t, k, params, book, tape):
     """A fill has flattened the position: cooldown, and the orders that lived for it."""
     s = book.state[0]
@@ -190,11 +213,17 @@ def settle_flat(t, k, params, book, tape):
     if book.queues[o.asset].count > 0 or s.special or (p.stop_order >= 0 and is_open(tape.orders[p.stop_order])):
         release_flat(o.asset, t, book, tape)
     else:
-        p.stop_order = -1
-        p.target_order = -1
+        p.stop_order = NO_ROW
+        p.take_profit_order = NO_ROW
 
 
-@phase
+@inlined
+def waits_for_cash(o, w):
+    """What cash leaves of a batch order joins the batch of the next open (2.3); other rests are cancelled."""
+    return o.batch != ALONE and (w.phase == OPEN or w.phase == DECISION_CLOSE)
+
+
+@inlined
 def conclude(t, k, quantity, left_before, market, params, book, tape):
     """After a slice: the order's own end, then its siblings and children, then a position gone flat."""
     s = book.state[0]
@@ -202,7 +231,7 @@ def conclude(t, k, quantity, left_before, market, params, book, tape):
     o = tape.orders[k]
     if o.left == 0.0:
         finish_filled(k, t, book, tape)
-    elif w.entry and w.short_cash and not (o.batch and (w.phase == 0 or w.phase == 3)):
+    elif w.entry and w.short_cash and not waits_for_cash(o, w):
         refuse_rest(k, R_CASH, t, book, tape)
     if quantity > 0.0 and o.detail > 0:
         settle_ties(t, k, quantity, left_before, market, params, book, tape)
@@ -210,18 +239,18 @@ def conclude(t, k, quantity, left_before, market, params, book, tape):
         settle_flat(t, k, params, book, tape)
 
 
-@phase
+@inlined
 def cut_to_position(k, params, book, tape):
     """An order that may not cross zero keeps what closes the position; the rest is cancelled NO_SHORT (2.2)."""
     o = tape.orders[k]
     p = book.positions[o.asset]
-    if abs(o.left) > abs(p.shares) * (1.0 + 1e-9):
+    if abs(o.left) > abs(p.shares) * (1.0 + RESIDUE):
         if o.reduce_only or (o.left < 0.0 and not params.allow_short):
             o.left = -p.shares
             cut_for(R_NO_SHORT, o)
 
 
-@phase
+@inlined
 def fill(t, k, want, market, intents, params, book, tape):
     """Execute `want` signed shares of order k as drafted in the slice and conclude; returns the shares filled."""
     left = tape.orders[k].left
@@ -230,19 +259,19 @@ def fill(t, k, want, market, intents, params, book, tape):
     return filled
 
 
-@routine
+@compiled
 def fill_once(t, k, want, market, intents, params, book, tape):
     """`fill` for what is not in the hot loops."""
     return fill(t, k, want, market, intents, params, book, tape)
 
 
-@leaf
+@inlined
 def closing_shares(o, p):
     """Signed shares of the order that reduce the position."""
-    return o.left if abs(o.left) <= abs(p.shares) * (1.0 + 1e-9) else -p.shares
+    return o.left if abs(o.left) <= abs(p.shares) * (1.0 + RESIDUE) else -p.shares
 
 
-@phase
+@inlined
 def fill_at_turn(t, k, market, intents, params, book, tape):
     """Both legs of order k, as it stands at its turn: what closes first, then what opens.
 
@@ -264,24 +293,18 @@ def fill_at_turn(t, k, market, intents, params, book, tape):
     fill_once(t, k, o.left, market, intents, params, book, tape)
 
 
-@routine
+@compiled
 def pull_trigger(t, k, book, tape):
     """A stop is touched: it is a market (stop-limit: limit) order for good, and its group's others go at once."""
     o = tape.orders[k]
     d = tape.details[o.detail]
     d.triggered = 1
     book.queues[o.asset].dirty = 1
-    if d.group != -1 or d.parent > 0:
+    if d.group != NO_GROUP or d.parent > 0:
         cancel_group(k, t, book, tape)
 
 
-@leaf
-def limit_of(o, d):
-    """Worst price the order allows."""
-    return d.limit if o.kind == 1 or o.kind == 3 else worst_price(o.left)
-
-
-@routine
+@compiled
 def draft_met_order(t, k, level, close, book, tape):
     """Draft how order k executes when the bar trades at `level`, pulling the trigger of a stop; False: it does not yet.
 
@@ -292,18 +315,18 @@ def draft_met_order(t, k, level, close, book, tape):
     o = tape.orders[k]
     d = tape.details[o.detail]
     if acts_as_limit(d):
-        at_price(level, level, 1, 0, w)
+        rest_at(level, w)
         return True
     pull_trigger(t, k, book, tape)
     if o.kind != STOP_LIMIT:
-        at_price(level, limit_of(o, d), 0, 1, w)
+        take_as_stop(level, limit_of(o, d), w)
         return True
     buy = 1.0 if o.left > 0.0 else -1.0
     if reaches(buy, d.limit, level):
-        at_price(level, d.limit, 0, 0, w)
+        take(level, d.limit, w)
         return True
     if reaches(-buy, close, d.limit):
-        at_price(d.limit, d.limit, 1, 0, w)
-        w.born_side = 0
+        rest_at(d.limit, w)
+        w.born_side = NEITHER  # the close proves the limit, not the way to it
         return True
     return False

@@ -8,20 +8,20 @@ from math import inf
 
 from ml4t_kernel.bar.meeting import (
     NOTHING,
-    RULE_GOAL,
     RULE_STOP,
+    RULE_TAKE_PROFIT,
     meet,
     meet_awaited,
     prove_trailing_orders,
     prove_trailing_rule,
 )
-from ml4t_kernel.bar.rule_orders import stop_is_idle, target_is_idle
-from ml4t_kernel.compile.jit import leaf, phase, rare, routine
+from ml4t_kernel.bar.rule_orders import stop_is_idle, take_profit_is_idle
+from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.sorting import sort_rows, sort_rows_by_key
-from ml4t_kernel.money.prices import meets_limit, reaches
-from ml4t_kernel.orders.life import act_level, acts_upward, remake_band, wakes
+from ml4t_kernel.money.ledger import buying_power
+from ml4t_kernel.money.prices import absent, meets_limit, present, reaches
+from ml4t_kernel.orders.chains import remake_band, wakes
 from ml4t_kernel.orders.reach import (
-    TWO_SIDED,
     awaits_proof,
     born_on,
     certain,
@@ -30,17 +30,14 @@ from ml4t_kernel.orders.reach import (
     may_act_inside,
     note_ambiguous,
 )
+from ml4t_kernel.orders.types import act_level, acts_upward
 from ml4t_kernel.rules.levels import rules_reached
-from ml4t_kernel.schema import Tie
-
-PESSIMISTIC, OPTIMISTIC = int(Tie.PESSIMISTIC), int(Tie.OPTIMISTIC)
-INSIDE = 1
-
+from ml4t_kernel.schema import INSIDE, NO_ROW, OPTIMISTIC, PESSIMISTIC, TWO_SIDED
 
 # The nearest level on one side ---------------------------------------------------------------------------------------
 
 
-@leaf
+@inlined
 def precedes(distance, exit_, rank, row, best_distance, best_exit, best_rank, best_row):
     """Nearest first; at equal prices exits first, orders by row before rules; then entries by rank and row."""
     if distance != best_distance:
@@ -54,9 +51,9 @@ def precedes(distance, exit_, rank, row, best_distance, best_exit, best_rank, be
     return row < best_row if row >= 0 else row > best_row
 
 
-@phase
+@inlined
 def nearest_rule(t, a, side, market, params, book, tape):
-    """RULE_STOP, RULE_GOAL or NOTHING: the rule level of the position that this side meets next."""
+    """RULE_STOP, RULE_TAKE_PROFIT or NOTHING: the rule level of the position that this side meets next."""
     p = book.positions[a]
     if not params.has_rules or p.shares == 0.0 or not stop_is_idle(p, tape):
         return NOTHING
@@ -64,26 +61,30 @@ def nearest_rule(t, a, side, market, params, book, tape):
     born = born_on(t, p)
     extreme = market.high[t, a] if side > 0.0 else market.low[t, a]
     if side == adverse:
-        if reaches(side, extreme, p.stop) and (not born or certain(side, p.stop, p)):
+        if reaches(side, extreme, p.stop_level) and (not born or certain(side, p.stop_level, p)):
             return RULE_STOP
         return NOTHING
-    if p.goal_met_bar != t and target_is_idle(p, tape) and meets_limit(side, extreme, p.goal, params.limit_through):
-        if not born or certain(side, p.goal, p):
-            return RULE_GOAL
+    if (
+        p.take_profit_met_bar != t
+        and take_profit_is_idle(p, tape)
+        and meets_limit(side, extreme, p.take_profit_level, params.limit_through)
+    ):
+        if not born or certain(side, p.take_profit_level, p):
+            return RULE_TAKE_PROFIT
     return NOTHING
 
 
-@routine
+@compiled
 def nearest_on(t, a, side, market, params, book, tape):
-    """The order row, RULE_STOP or RULE_GOAL that this side of the open meets next; NOTHING if none."""
+    """The order row, RULE_STOP or RULE_TAKE_PROFIT that this side of the open meets next; NOTHING if none."""
     p = book.positions[a]
     open_, high, low = market.open[t, a], market.high[t, a], market.low[t, a]
     best = nearest_rule(t, a, side, market, params, book, tape)
     best_distance, best_exit, best_rank = inf, False, 0.0
     if best != NOTHING:
-        level = p.stop if best == RULE_STOP else p.goal
+        level = p.stop_level if best == RULE_STOP else p.take_profit_level
         best_distance, best_exit = max(0.0, side * (level - open_)), True
-    for j in range(book.state[0].reachable):
+    for j in range(book.work[0].reachable):
         d = tape.details[book.queue[j]]
         if not may_act_inside(t, d) or acts_upward(d) != (side > 0.0) or not in_range(high, low, d, params):
             continue
@@ -97,10 +98,10 @@ def nearest_on(t, a, side, market, params, book, tape):
     return best
 
 
-@phase
+@inlined
 def next_on(t, a, side, market, params, book, tape):
     """What this side of the open meets next; most assets have no orders in reach."""
-    if book.state[0].reachable > 0:
+    if book.work[0].reachable > 0:
         return nearest_on(t, a, side, market, params, book, tape)
     return nearest_rule(t, a, side, market, params, book, tape)
 
@@ -108,7 +109,7 @@ def next_on(t, a, side, market, params, book, tape):
 # The walk ------------------------------------------------------------------------------------------------------------
 
 
-@phase
+@inlined
 def first_side(t, a, params, market, book):
     """1 up first, -1 down first (3.0)."""
     p = book.positions[a]
@@ -126,25 +127,25 @@ def first_side(t, a, params, market, book):
     return 1.0 if up < down else -1.0
 
 
-@routine
+@compiled
 def list_reachable(t, a, market, params, book, tape):
     """The asset's orders that this bar reaches, rows of details in book.queue; children born on the way are added.
 
     One search of the chain a bar: searching it anew for every level met grows with the square of its length.
     """
-    s = book.state[0]
+    w = book.work[0]
     high, low = market.high[t, a], market.low[t, a]
-    s.reachable = 0
+    w.reachable = 0
     i = book.queues[a].head
     while i > 0:
         d = tape.details[i]
         if may_act_inside(t, d) and in_range(high, low, d, params):
-            book.queue[s.reachable] = i
-            s.reachable += 1
+            book.queue[w.reachable] = i
+            w.reachable += 1
         i = d.next
 
 
-@routine
+@compiled
 def note_two_sided(t, a, market, params, book, tape):
     """TWO_SIDED if levels on both sides of the open lie in the bar's range."""
     p = book.positions[a]
@@ -152,13 +153,13 @@ def note_two_sided(t, a, market, params, book, tape):
     up = down = False
     if params.has_rules and p.shares != 0.0 and stop_is_idle(p, tape):
         adverse = -1.0 if p.shares > 0.0 else 1.0
-        stop_met = reaches(adverse, low if adverse < 0.0 else high, p.stop)
-        goal_met = target_is_idle(p, tape) and meets_limit(
-            -adverse, high if adverse < 0.0 else low, p.goal, params.limit_through
+        stop_met = reaches(adverse, low if adverse < 0.0 else high, p.stop_level)
+        take_profit_met = take_profit_is_idle(p, tape) and meets_limit(
+            -adverse, high if adverse < 0.0 else low, p.take_profit_level, params.limit_through
         )
-        down = stop_met if adverse < 0.0 else goal_met
-        up = goal_met if adverse < 0.0 else stop_met
-    for j in range(book.state[0].reachable):
+        down = stop_met if adverse < 0.0 else take_profit_met
+        up = take_profit_met if adverse < 0.0 else stop_met
+    for j in range(book.work[0].reachable):
         d = tape.details[book.queue[j]]
         if not d.reduce_only or is_exit(d, p):
             if acts_upward(d):
@@ -169,15 +170,14 @@ def note_two_sided(t, a, market, params, book, tape):
         note_ambiguous(t, a, TWO_SIDED, book, tape)
 
 
-@routine
+@compiled
 def walk_asset(t, a, market, intents, params, book, tape):
     """One asset through one bar."""
-    s = book.state[0]
     w = book.work[0]
-    born = s.births_inside
+    born = w.births_inside
     w.phase = INSIDE
-    w.mark = market.open[t, a]
-    s.reachable = 0
+    w.phase_price = market.open[t, a]
+    w.reachable = 0
     if book.queues[a].count > 0:
         list_reachable(t, a, market, params, book, tape)
     note_two_sided(t, a, market, params, book, tape)
@@ -190,7 +190,7 @@ def walk_asset(t, a, market, intents, params, book, tape):
                 return  # nothing is left that could act
             found = next_on(t, a, side, market, params, book, tape)
         side = -side
-    if s.births_inside != born:
+    if w.births_inside != born:
         meet_awaited(t, a, market, intents, params, book, tape)
     if book.queues[a].trailing > 0:
         prove_trailing_orders(t, a, market, intents, params, book, tape)
@@ -200,7 +200,7 @@ def walk_asset(t, a, market, intents, params, book, tape):
 # Which assets, in which order (3.4) ----------------------------------------------------------------------------------
 
 
-@routine
+@compiled
 def list_awake(t, market, params, book, tape):
     """Assets with a chain or a rule that this bar can reach, in book.inside; returns how many."""
     s = book.state[0]
@@ -211,7 +211,7 @@ def list_awake(t, market, params, book, tape):
         q = book.queues[a]
         if q.dirty:
             remake_band(a, book, tape)
-        if close == close and wakes(market.high[t, a], market.low[t, a], q):
+        if present(close) and wakes(market.high[t, a], market.low[t, a], q):
             book.positions[a].walk_bar = t
             book.inside[n] = a
             n += 1
@@ -220,7 +220,7 @@ def list_awake(t, market, params, book, tape):
             a = book.held[j]
             p = book.positions[a]
             close = market.close[t, a]
-            if p.shares == 0.0 or close != close or p.walk_bar == t:
+            if p.shares == 0.0 or absent(close) or p.walk_bar == t:
                 continue
             high, low = market.high[t, a], market.low[t, a]
             if rules_reached(high, low, close, p, params):
@@ -230,16 +230,16 @@ def list_awake(t, market, params, book, tape):
     return n
 
 
-@routine
+@compiled
 def best_entry(t, a, params, book, tape):
     """Row of the asset's best-ranked live entry order, -1 if none."""
     p = book.positions[a]
-    best_rank, best = inf, -1
+    best_rank, best = inf, NO_ROW
     i = book.queues[a].head
     while i > 0:
         d = tape.details[i]
         i = d.next
-        if d.reduce_only or is_exit(d, p) or not may_act_inside(t, d) or act_level(d) != act_level(d):
+        if d.reduce_only or is_exit(d, p) or not may_act_inside(t, d) or absent(act_level(d)):
             continue  # a trailing order without a mark has no level and cannot act
         rank = d.rank if params.rank_given else 0.0
         if best < 0 or rank < best_rank or (rank == best_rank and d.order < best):
@@ -247,7 +247,7 @@ def best_entry(t, a, params, book, tape):
     return best
 
 
-@rare
+@cold
 def order_assets(t, n, params, book, tape):
     """Sort book.inside by the best-ranked live entry of each asset, then by index."""
     ranked = plain = 0
@@ -269,14 +269,14 @@ def order_assets(t, n, params, book, tape):
         book.inside[ranked + j] = book.exits[j]
 
 
-@routine
+@compiled
 def fill_inside_bar(t, market, intents, params, book, tape):
     """Clause 3 for every asset that the bar can reach."""
-    s = book.state[0]
+    w = book.work[0]
     n = list_awake(t, market, params, book, tape)
     if n == 0:
         return
-    s.spendable = s.cash - 2.0 * s.short_value
+    w.spendable = buying_power(w, book.state[0])
     if n > 1:
         order_assets(t, n, params, book, tape)
     for j in range(n):

@@ -1,31 +1,33 @@
 """Valuation, water marks, streaming statistics and the equity row (clauses 4.3, 4.4, 4.8)."""
 
-from ml4t_kernel.compile.jit import leaf, phase, rare, routine
+from ml4t_kernel.compile.jit import cold, compiled, inlined
+from ml4t_kernel.money.prices import absent, present
+from ml4t_kernel.orders.reach import is_late
 from ml4t_kernel.rules.levels import set_levels
 from ml4t_kernel.schema import TRAILING_STOP
 
 
-@leaf
-def raise_extremes(high, low, close, p, mark_close):
+@inlined
+def raise_extremes(high, low, close, p, water_mark_close):
     """Extremes of the trade and the rules' water mark; returns True if the mark moved."""
     if high > p.high:
         p.high = high
     if low < p.low:
         p.low = low
     if p.shares > 0.0:
-        top = close if mark_close else high
-        if top > p.mark:
-            p.mark = top
+        top = close if water_mark_close else high
+        if top > p.water_mark:
+            p.water_mark = top
             return True
     else:
-        bottom = close if mark_close else low
-        if bottom < p.mark:
-            p.mark = bottom
+        bottom = close if water_mark_close else low
+        if bottom < p.water_mark:
+            p.water_mark = bottom
             return True
     return False
 
 
-@phase
+@inlined
 def value_positions(t, market, params, book):
     """4.3, 4.4: marks, water marks and levels of held positions; equity and gross exposure."""
     s = book.state[0]
@@ -35,22 +37,22 @@ def value_positions(t, market, params, book):
         a = book.held[i]
         p = book.positions[a]
         close = market.close[t, a]
-        if close == close:
-            p.last = close
-            if p.born_after_open and p.entry_bar == t:
-                moved = raise_extremes(close, close, close, p, params.mark_close)
+        if present(close):
+            p.mark = close
+            if is_late(t, p):
+                moved = raise_extremes(close, close, close, p, params.water_mark_close)
             else:
-                moved = raise_extremes(market.high[t, a], market.low[t, a], close, p, params.mark_close)
+                moved = raise_extremes(market.high[t, a], market.low[t, a], close, p, params.water_mark_close)
             if params.has_rules and (moved or p.stale_levels):
                 set_levels(p)
-        value = p.shares * p.last
+        value = p.shares * p.mark
         equity += value
         gross += abs(value)
     s.equity = equity
     s.gross = gross
 
 
-@routine
+@compiled
 def revalue(t, market, book):
     """After 4.7: equity is marked again; the first mark of what was just opened is C, others are untouched."""
     s = book.state[0]
@@ -60,26 +62,39 @@ def revalue(t, market, book):
         a = book.held[i]
         p = book.positions[a]
         close = market.close[t, a]
-        if close == close:
-            p.last = close
-            if p.entry_bar == t and p.born_after_open:
+        if present(close):
+            p.mark = close
+            if is_late(t, p):
                 p.high = max(p.high, close)
                 p.low = min(p.low, close)
-        value = p.shares * p.last
+        value = p.shares * p.mark
         equity += value
         gross += abs(value)
     s.equity = equity
     s.gross = gross
 
 
-@rare
+@compiled
+def revalue_shorts(t, prices, book):
+    """Value of all shorts at the phase's prices, the opens or closes; last marks where there is no bar (6.2)."""
+    s = book.state[0]
+    total = 0.0
+    for i in range(s.held):
+        p = book.positions[book.held[i]]
+        if p.shares < 0.0:
+            price = prices[t, book.held[i]]
+            total -= p.shares * (price if present(price) else p.mark)
+    book.work[0].short_value = total
+
+
+@cold
 def raise_trailing_orders(t, market, params, book, tape):
     """Water marks of live trailing orders, for the next bar."""
     s = book.state[0]
     for j in range(s.waiting):
         a = book.waiting[j]
         close = market.close[t, a]
-        if close != close or book.queues[a].trailing + book.queues[a].dirty == 0:
+        if absent(close) or book.queues[a].trailing + book.queues[a].dirty == 0:
             continue
         i = book.queues[a].head
         while i > 0:
@@ -87,22 +102,22 @@ def raise_trailing_orders(t, market, params, book, tape):
             i = d.next
             o = tape.orders[d.order]
             if o.kind == TRAILING_STOP and not d.triggered:
-                raise_trailing_mark(t, a, o.left > 0.0, d, market, params)
+                raise_water_mark(t, a, o.left > 0.0, d, market, params)
 
 
-@phase
-def raise_trailing_mark(t, a, buys, d, market, params):
-    if d.mark != d.mark:
-        d.mark = market.close[t, a]
-    elif params.mark_close or (d.born_bar == t and d.born_after_open):
-        d.mark = min(d.mark, market.close[t, a]) if buys else max(d.mark, market.close[t, a])
+@inlined
+def raise_water_mark(t, a, buys, d, market, params):
+    if absent(d.water_mark):
+        d.water_mark = market.close[t, a]
+    elif params.water_mark_close or is_late(t, d):
+        d.water_mark = min(d.water_mark, market.close[t, a]) if buys else max(d.water_mark, market.close[t, a])
     elif buys:
-        d.mark = min(d.mark, market.low[t, a])
+        d.water_mark = min(d.water_mark, market.low[t, a])
     else:
-        d.mark = max(d.mark, market.high[t, a])
+        d.water_mark = max(d.water_mark, market.high[t, a])
 
 
-@leaf
+@inlined
 def add_return(s):
     """Streaming moments of the simple return and the running drawdown."""
     if s.previous_equity > 0.0:
@@ -118,11 +133,10 @@ def add_return(s):
         s.drawdown = 1.0 - s.equity / s.peak
 
 
-@leaf
+@inlined
 def add_activity(s):
     """Turnover and number of positions of the bar."""
     if s.bar_notional > 0.0:
-        s.notional += s.bar_notional
         if s.equity > 0.0:
             turnover = s.bar_notional / s.equity
             s.sum_turnover += turnover
@@ -134,7 +148,7 @@ def add_activity(s):
         s.max_positions = max(s.max_positions, s.held)
 
 
-@phase
+@inlined
 def record_equity(t, params, book, tape):
     """4.8: one row a bar, and the statistics that a sweep keeps instead."""
     s = book.state[0]
@@ -149,10 +163,12 @@ def record_equity(t, params, book, tape):
         tape.gross[t * params.record] = s.gross
 
 
-@phase
-def unlist_closed(book):
+@inlined
+def drop_closed(book):
     """Positions gone flat leave the list; the order of the others never depends on which exit came first."""
     s = book.state[0]
+    if not s.unlist:
+        return
     n = 0
     for i in range(s.held):
         a = book.held[i]

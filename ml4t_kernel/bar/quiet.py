@@ -6,35 +6,13 @@ bars) took half as long again.
 
 from math import inf
 
-from ml4t_kernel.compile.jit import leaf, phase
+from ml4t_kernel.compile.jit import inlined
 from ml4t_kernel.money.prices import pass_edge, reach_edge
 from ml4t_kernel.rules.levels import set_levels
-from ml4t_kernel.schema import BLOCK, EVENT_SIGNAL
+from ml4t_kernel.schema import BLOCK
 
 
-@phase
-def next_event(t, intents, book):
-    """First bar from t on with an event; T when there is none. The cursor only moves forward."""
-    s = book.state[0]
-    while intents.event_bars[s.event] < t:
-        s.event += 1
-    return intents.event_bars[s.event]
-
-
-@phase
-def is_idle(params, book):
-    """Flat and nothing pending: without an event equity stands still."""
-    s = book.state[0]
-    return s.held + s.waiting + s.asleep == 0 and s.orders == s.fresh and params.has_strategy == 0
-
-
-@leaf
-def moves_no_idle(event):
-    """Signals that only exit do nothing to an account without positions and orders."""
-    return event == EVENT_SIGNAL
-
-
-@phase
+@inlined
 def record_idle(t, stop, params, book, tape):
     """Bars t .. stop - 1 of an idle account: rows where they are recorded, else a jump."""
     s = book.state[0]
@@ -51,78 +29,71 @@ def record_idle(t, stop, params, book, tape):
     s.returns += stop - max(t, 1)
 
 
-@phase
-def is_quiet(params, book):
-    """One position, nothing pending: until a level is touched or an event comes, bars only move marks."""
-    s = book.state[0]
-    return s.held == 1 and s.waiting + s.asleep == 0 and s.orders == s.fresh and params.has_strategy == 0
-
-
-@leaf
+@inlined
 def quiet_stop(p, params):
     """Edge of the stop: a bar whose adverse extreme is short of it leaves the position alone."""
     if params.has_rules:
-        return reach_edge(-1.0 if p.shares > 0.0 else 1.0, p.stop)
+        return reach_edge(-1.0 if p.shares > 0.0 else 1.0, p.stop_level)
     return -inf if p.shares > 0.0 else inf
 
 
-@leaf
-def quiet_goal(p, params):
+@inlined
+def quiet_take_profit(p, params):
     """Edge of the take profit, as quiet_stop; under `through` the edge itself is still short of it."""
     if not params.has_rules:
         return inf if p.shares > 0.0 else -inf
     side = 1.0 if p.shares > 0.0 else -1.0
-    return pass_edge(side, p.goal) if params.limit_through else reach_edge(side, p.goal)
+    return pass_edge(side, p.take_profit_level) if params.limit_through else reach_edge(side, p.take_profit_level)
 
 
-@leaf
+@inlined
 def last_quiet_bar(stop, p, params):
     """The walk ends before the bar at whose close the time exit is decided."""
     if params.has_rules and p.time_exit > 0:
-        return min(stop, p.entry_bar + p.time_exit - 1)
+        return min(stop, p.born_bar + p.time_exit - 1)
     return stop
 
 
-@phase
+@inlined
 def quiet_bars(t, stop, a, market, params, book):
     """Move the marks of position a over bars from t on that meet none of its levels; returns the first that does."""
     p = book.positions[a]
     shares, cash = p.shares, book.state[0].cash
-    long, through, mark_close = shares > 0.0, params.limit_through != 0, params.mark_close != 0
+    long, through, water_mark_close = shares > 0.0, params.limit_through != 0, params.water_mark_close != 0
     solvent = long and cash >= 0.0
-    top, bottom, mark = p.high, p.low, p.mark
-    stop_edge, goal_edge = quiet_stop(p, params), quiet_goal(p, params)
-    trails = params.has_rules != 0 and p.armed != 0 and not mark_close
+    top, bottom, water_mark = p.high, p.low, p.water_mark
+    stop_edge, take_profit_edge = quiet_stop(p, params), quiet_take_profit(p, params)
+    trails = params.has_rules != 0 and p.armed != 0 and not water_mark_close
     while t < stop:
         high, low = market.high[t, a], market.low[t, a]
         if long:
-            quiet = low > stop_edge and (high <= goal_edge if through else high < goal_edge)
+            quiet = low > stop_edge and (high <= take_profit_edge if through else high < take_profit_edge)
         else:
-            quiet = high < stop_edge and (low >= goal_edge if through else low > goal_edge)
+            quiet = high < stop_edge and (low >= take_profit_edge if through else low > take_profit_edge)
         if not quiet or not (solvent or cash + shares * market.close[t, a] > 0.0):
             break
         best = high if long else low
-        if mark_close:
+        if water_mark_close:
             best = market.close[t, a]
-        if best > mark if long else best < mark:
+        if best > water_mark if long else best < water_mark:
             if trails:
                 if long and market.close[t, a] <= reach_edge(-1.0, best * (1.0 - p.trailing_stop)):
                     break
                 if not long and market.close[t, a] >= reach_edge(1.0, best * (1.0 + p.trailing_stop)):
                     break
-            mark = best
+            water_mark = best
             if params.has_rules:
-                p.mark = mark
+                p.water_mark = water_mark
                 set_levels(p)
                 stop_edge = quiet_stop(p, params)
-                trails = p.armed != 0 and not mark_close
+                trails = p.armed != 0 and not water_mark_close
         top, bottom = max(top, high), min(bottom, low)
         t += 1
-    p.high, p.low, p.mark = top, bottom, mark
+    p.high, p.low, p.water_mark = top, bottom, water_mark
     return t
 
 
-@phase
+@inlined
 def record_quiet(t, stop, a, market, params, book, tape):
     """Equity, returns and drawdown of bars t .. stop - 1, over which position a alone is held."""
     s = book.state[0]
@@ -156,7 +127,7 @@ def record_quiet(t, stop, a, market, params, book, tape):
     s.sum1, s.sum2, s.down2 = sum1, sum2, down2
 
 
-@phase
+@inlined
 def walk_quiet(t, stop, market, params, book, tape):
     """Walk the bars on which the only position meets nothing; returns the first bar that needs its phases."""
     s = book.state[0]
@@ -172,8 +143,8 @@ def walk_quiet(t, stop, market, params, book, tape):
         if t < edge:
             break
     if t > start:
-        p.last = market.close[t - 1, a]
-        s.gross = abs(p.shares * p.last)
+        p.mark = market.close[t - 1, a]
+        s.gross = abs(p.shares * p.mark)
         s.returns += t - start
         s.exposed_bars += t - start
         s.sum_positions += t - start

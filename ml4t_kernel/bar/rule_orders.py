@@ -1,69 +1,82 @@
 """Position rules become orders: the birth of a rule order, at the open, inside the bar and at the close (5.1, 5.2)."""
 
-from ml4t_kernel.bar.fills import at_price, budgeted, draft_met_order, fill_at_turn, fill_once, look_up, pull_trigger
-from ml4t_kernel.compile.jit import leaf, phase, rare, routine
+from ml4t_kernel.bar.fills import (
+    budgeted,
+    draft_met_order,
+    fill_at_turn,
+    fill_once,
+    look_up,
+    pull_trigger,
+    rest_at,
+    take,
+    take_as_stop,
+)
+from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.sorting import sort_rows
-from ml4t_kernel.money.prices import meets_limit, reaches, worst_price
-from ml4t_kernel.orders.life import (
-    CANCELLED,
-    LIVE,
+from ml4t_kernel.money.prices import meets_limit, present, reaches, worst_price
+from ml4t_kernel.orders.birth import detail_of, new_order
+from ml4t_kernel.orders.chains import chain
+from ml4t_kernel.orders.life import end_order
+from ml4t_kernel.orders.types import (
     act_level,
     acts_as_limit,
     acts_as_market,
-    chain,
-    detail_of,
-    end_order,
     is_open,
-    write_order,
+    limit_of,
+    may_act_at_birth,
+    rests_inside,
 )
-from ml4t_kernel.rules.levels import TAKE_PROFIT, goal_hit, set_levels, stop_hit
-from ml4t_kernel.schema import AT_CLOSE, IOC, LIMIT, MARKET, STOP, STOP_LIMIT, Origin, Phase, Reason
-
-R_GROUP = int(Reason.GROUP)
-OPEN, INSIDE, CLOSE, DECISION_CLOSE = (
-    int(phase) for phase in (Phase.OPEN, Phase.INSIDE, Phase.CLOSE, Phase.DECISION_CLOSE)
+from ml4t_kernel.rules.levels import rules_hit, set_levels, stop_hit, take_profit_hit
+from ml4t_kernel.schema import (
+    CANCELLED,
+    DECISION_CLOSE,
+    INSIDE,
+    LIMIT,
+    LIVE,
+    MARKET,
+    NO_ROW,
+    O_TAKE_PROFIT,
+    O_TIME_EXIT,
+    OPEN,
+    R_GROUP,
+    STOP,
+    STOP_LIMIT,
 )
-TIME_EXIT = int(Origin.TIME_EXIT)
 
 
-@phase
+@inlined
 def stop_is_idle(p, tape):
     """No stop or time exit of the position lives."""
     if p.stop_order >= 0 and not is_open(tape.orders[p.stop_order]):
-        p.stop_order = -1
+        p.stop_order = NO_ROW
     return p.stop_order < 0
 
 
-@phase
-def target_is_idle(p, tape):
-    if p.target_order >= 0 and not is_open(tape.orders[p.target_order]):
-        p.target_order = -1
-    return p.target_order < 0
+@inlined
+def take_profit_is_idle(p, tape):
+    if p.take_profit_order >= 0 and not is_open(tape.orders[p.take_profit_order]):
+        p.take_profit_order = NO_ROW
+    return p.take_profit_order < 0
 
 
-@phase
+@inlined
 def new_rule_order(t, a, kind, origin, book, tape):
     """A reduce-only order for the whole position; returns its row."""
-    s = book.state[0]
-    k = s.orders
-    s.orders += 1
-    s.live += 1
-    o = tape.orders[k]
-    write_order(o, t, a, -book.positions[a].shares, kind, origin)
-    o.reduce_only = 1
+    k = new_order(t, a, -book.positions[a].shares, kind, origin, book, tape)
+    tape.orders[k].reduce_only = 1
     return k
 
 
-@routine
-def drop_target(a, t, book, tape):
+@compiled
+def drop_take_profit(a, t, book, tape):
     """A stop or time exit takes the rest of the take profit out."""
     p = book.positions[a]
-    if p.target_order >= 0 and is_open(tape.orders[p.target_order]):
-        end_order(p.target_order, CANCELLED, R_GROUP, t, book, tape)
-    p.target_order = -1
+    if p.take_profit_order >= 0 and is_open(tape.orders[p.take_profit_order]):
+        end_order(p.take_profit_order, CANCELLED, R_GROUP, t, book, tape)
+    p.take_profit_order = NO_ROW
 
 
-@phase
+@inlined
 def fire_stop(t, a, level, market, intents, params, book, tape):
     """The stop in force is met at `level`: one order for the whole position; what the cap leaves goes at the next
     opens."""
@@ -73,8 +86,8 @@ def fire_stop(t, a, level, market, intents, params, book, tape):
     o = tape.orders[k]
     o.status = LIVE
     p.stop_order = k
-    drop_target(a, t, book, tape)
-    at_price(level, worst_price(o.left), 0, 1, w)
+    drop_take_profit(a, t, book, tape)
+    take_as_stop(level, worst_price(o.left), w)
     w.entry = 0
     fill_once(t, k, o.left, market, intents, params, book, tape)
     if is_open(o):
@@ -83,32 +96,38 @@ def fire_stop(t, a, level, market, intents, params, book, tape):
         chain(k, book, tape)
 
 
-@routine
-def fire_target(t, a, level, passive, market, intents, params, book, tape):
-    """The take profit is met: a limit at its level, for what the volume budget allows; its rest waits there."""
+@compiled
+def fire_take_profit(t, a, level, resting, market, intents, params, book, tape):
+    """The take profit is met: a limit at its level, for what the volume budget allows; its rest waits there.
+
+    resting: it is met where it rests; otherwise the price is better already (level: that price) and it takes it.
+    """
     w = book.work[0]
     p = book.positions[a]
     look_up(t, a, w, market, params)
     if params.needs_volume:
         if not (budgeted(t, a, abs(p.shares), market, params, book) > 0.0):
-            p.goal_met_bar = t
+            p.take_profit_met_bar = t
             return
-    k = new_rule_order(t, a, LIMIT, TAKE_PROFIT, book, tape)
+    k = new_rule_order(t, a, LIMIT, O_TAKE_PROFIT, book, tape)
     o = tape.orders[k]
     o.status = LIVE
-    p.target_order = k
-    goal = p.goal
-    at_price(level, goal, passive, 0, w)
+    p.take_profit_order = k
+    limit = p.take_profit_level
+    if resting:
+        rest_at(limit, w)
+    else:
+        take(level, limit, w)
     w.entry = 0
     fill_once(t, k, o.left, market, intents, params, book, tape)
     if is_open(o):
         i = detail_of(k, book, tape)
-        tape.details[i].limit = goal
+        tape.details[i].limit = limit
         tape.details[i].met_bar = t
         chain(k, book, tape)
 
 
-@phase
+@inlined
 def rule_at_price(t, a, price, market, intents, params, book, tape):
     """The position's rules against one price, the open or the price it was born at: stop first, else take profit."""
     p = book.positions[a]
@@ -117,15 +136,14 @@ def rule_at_price(t, a, price, market, intents, params, book, tape):
         set_levels(p)
     if p.shares == 0.0 or not stop_is_idle(p, tape):
         return
+    through = params.limit_through or phase == INSIDE
     if stop_hit(price, p):
         fire_stop(t, a, price, market, intents, params, book, tape)
-    elif (
-        target_is_idle(p, tape) and p.goal_met_bar != t and goal_hit(price, p, params.limit_through or phase == INSIDE)
-    ):
-        fire_target(t, a, price, 0, market, intents, params, book, tape)
+    elif take_profit_is_idle(p, tape) and p.take_profit_met_bar != t and take_profit_hit(price, p, through):
+        fire_take_profit(t, a, price, False, market, intents, params, book, tape)
 
 
-@phase
+@inlined
 def exit_by_rules(t, market, intents, params, book, tape):
     """2.1: the rules of held positions at the open, by asset."""
     s = book.state[0]
@@ -134,18 +152,18 @@ def exit_by_rules(t, market, intents, params, book, tape):
         a = book.held[i]
         p = book.positions[a]
         price = market.open[t, a]
-        if p.shares != 0.0 and price == price and (stop_hit(price, p) or goal_hit(price, p, params.limit_through)):
+        if p.shares != 0.0 and present(price) and rules_hit(price, p, params.limit_through):
             book.inside[hits] = a
             hits += 1
     if hits > 1:
         sort_rows(book.inside, hits)
     for i in range(hits):
         a = book.inside[i]
-        book.work[0].mark = market.open[t, a]
+        book.work[0].phase_price = market.open[t, a]
         rule_at_price(t, a, market.open[t, a], market, intents, params, book, tape)
 
 
-@routine
+@compiled
 def serve_passed_order(t, k, price, market, intents, params, book, tape):
     """An order that came alive at `price`: if its level is already passed it executes at that price, never better."""
     w = book.work[0]
@@ -155,7 +173,7 @@ def serve_passed_order(t, k, price, market, intents, params, book, tape):
     if acts_as_limit(d):
         if not meets_limit(-side, price, d.limit, params.limit_through or w.phase == INSIDE):
             return
-        at_price(price, d.limit, 0, 0, w)
+        take(price, d.limit, w)
     elif not reaches(side, price, act_level(d)):
         return
     elif w.phase == INSIDE:
@@ -167,27 +185,25 @@ def serve_passed_order(t, k, price, market, intents, params, book, tape):
         if o.kind == STOP_LIMIT:
             if not meets_limit(-side, price, d.limit, params.limit_through):
                 return
-            at_price(price, d.limit, 0, 0, w)
+            take(price, d.limit, w)
         else:
-            at_price(price, worst_price(o.left), 0, 1, w)
+            take_as_stop(price, limit_of(o, d), w)
     if w.phase == INSIDE:
         d.met_bar = t
     fill_at_turn(t, k, market, intents, params, book, tape)
 
 
-@leaf
+@inlined
 def came_alive(t, o, d, p, w):
     """Has the fill just made brought the order to life: a child born in this bar, an exit of a position born inside?"""
     if w.phase == INSIDE:
-        if o.time_in_force >= IOC:
+        if not rests_inside(o.time_in_force):
             return False
         return d.order >= w.born_from or (w.opened and o.reduce_only and o.left * p.shares < 0.0)
-    if o.time_in_force == AT_CLOSE or (o.time_in_force >= IOC and w.phase != OPEN):
-        return False  # 1.7: these have one phase of their own, which the moment of birth is not
-    return d.born_bar == t and d.order >= w.born_from
+    return may_act_at_birth(o.time_in_force, w.phase == OPEN) and d.born_bar == t and d.order >= w.born_from
 
 
-@routine
+@compiled
 def serve_passed_levels(t, a, price, market, intents, params, book, tape):
     """2.1, 3.2: levels already passed when they come alive execute at the price of that moment: children, then
     rules."""
@@ -203,7 +219,7 @@ def serve_passed_levels(t, a, price, market, intents, params, book, tape):
         rule_at_price(t, a, price, market, intents, params, book, tape)
 
 
-@rare
+@cold
 def decide_time_exits(t, book, tape):
     """4.5: a position held for its number of bars leaves by a market order at the next open; by asset."""
     s = book.state[0]
@@ -211,12 +227,12 @@ def decide_time_exits(t, book, tape):
     for i in range(s.held):
         a = book.held[i]
         p = book.positions[a]
-        if p.time_exit > 0 and p.shares != 0.0 and t - p.entry_bar + 1 >= p.time_exit and stop_is_idle(p, tape):
+        if p.time_exit > 0 and p.shares != 0.0 and t - p.born_bar + 1 >= p.time_exit and stop_is_idle(p, tape):
             book.inside[due] = a
             due += 1
     if due > 1:
         sort_rows(book.inside, due)
     for i in range(due):
         a = book.inside[i]
-        drop_target(a, t, book, tape)
-        book.positions[a].stop_order = new_rule_order(t, a, MARKET, TIME_EXIT, book, tape)
+        drop_take_profit(a, t, book, tape)
+        book.positions[a].stop_order = new_rule_order(t, a, MARKET, O_TIME_EXIT, book, tape)

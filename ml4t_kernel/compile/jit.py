@@ -1,10 +1,9 @@
 """How the kernel is compiled, and the on-disk cache that belongs to it alone.
 
-`leaf` is called once an order: records and scalars only, forced inline. `phase` runs once a bar: bundles allowed,
-forced inline. `routine` is what is large or called from several places: compiled once, never inlined by force; `rare`
-is a routine that never is. None of the four has a wrapper, so none may be called from Python when compiled (it would
-crash): tests call `leaf.py_func`, or `entry(signature, leaf.py_func)`. `entry` makes the only functions that Python
-calls.
+`inlined`: forced inline; what is called once an order takes records and scalars, what runs once a bar bundles too.
+`compiled`: large, or called from several places: compiled once, never inlined by force. `cold`: the same, and never
+inlined at all. None of the three has a wrapper, so none may be called from Python when compiled (it would crash): tests
+call `function.py_func`, or `entry(signature, function.py_func)`. `entry` makes the only functions that Python calls.
 
 Numba neither sees edits in an imported module nor its own compile flags, so entries carry a cache of our own, keyed
 by a digest of every kernel source, the versions that shape machine code and the flags. `_nrt=False` removes Numba's
@@ -96,7 +95,7 @@ class _EntryLibrary(JITCodeLibrary):
         """Nothing outside calls inner functions: made internal they are inlined where they are called once, and what
         a caller never varies is folded into them (a quarter of the time of W3). The passes that Numba runs before
         these look for reference counts, of which there are none."""
-        marks = [f"{len(name)}{name}B" for name in RARE]  # as Numba spells names
+        marks = [f"{len(name)}{name}B" for name in COLD]  # as Numba spells names
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
                 function.linkage = "internal"
@@ -148,28 +147,27 @@ def _inner(**flags: Any) -> Callable[[Callable[..., Any]], Any]:
     make = njit(**flags, **INNER)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        compiled = make(function)
+        made = make(function)
         if not INTERPRETED:
-            template, names = compiled.get_call_template, function.__code__.co_varnames
-            compiled.get_call_template = lambda args, kws: template(tuple(map(_widened, args, names)), kws)
-        return compiled
+            template, names = made.get_call_template, function.__code__.co_varnames
+            made.get_call_template = lambda args, kws: template(tuple(map(_widened, args, names)), kws)
+        return made
 
     return decorate
 
 
-leaf = _inner(forceinline=True)
-phase = _inner(forceinline=True)
+inlined = _inner(forceinline=True)
 # Said explicitly: a callee inherits the flag of the function that is being compiled when it is first met, and a kernel
 # inlined whole has two million instructions (measured: 300 s of compilation).
-routine = _inner(forceinline=False)
-RARE: set[str] = set()
+compiled = _inner(forceinline=False)
+COLD: set[str] = set()
 
 
-def rare(function: Callable[..., Any]) -> Any:
-    """A routine off the hot path, which stays out of line: inlined where it is called once it would cost the hot path
+def cold(function: Callable[..., Any]) -> Any:
+    """Compiled, off the hot path, and kept out of line: inlined where it is called once it would cost the hot path
     registers and instruction cache."""
-    RARE.add(function.__name__)
-    return routine(function)
+    COLD.add(function.__name__)
+    return compiled(function)
 
 
 def source_digest() -> str:

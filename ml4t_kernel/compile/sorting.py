@@ -1,16 +1,16 @@
 """Small in-place sorts over int32 rows: few, nearly sorted (insertion), or many (heap)."""
 
-from ml4t_kernel.compile.jit import leaf, rare
+from ml4t_kernel.compile.jit import cold, inlined
 
 
-@leaf
+@inlined
 def comes_before(rows, keys, i, j):
     if keys[i] != keys[j]:
         return keys[i] < keys[j]
     return rows[i] < rows[j]
 
 
-@rare
+@cold
 def sort_rows(rows, count):
     """Ascending, in place."""
     start = count // 2
@@ -32,7 +32,7 @@ def sort_rows(rows, count):
             root = child
 
 
-@rare
+@cold
 def sort_rows_by_key(rows, keys, count):
     """Ascending by keys[i], then by row; both arrays are permuted in place."""
     start = count // 2

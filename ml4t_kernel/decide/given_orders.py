@@ -2,39 +2,41 @@
 
 from math import inf
 
-from ml4t_kernel.compile.jit import phase, rare, routine
-from ml4t_kernel.decide.sizing import R_LOT, refusal, sizing_price
-from ml4t_kernel.money.prices import floor_to_lot
-from ml4t_kernel.orders.life import (
+from ml4t_kernel.compile.jit import cold, compiled, inlined
+from ml4t_kernel.decide.sizing import refusal, sizing_price
+from ml4t_kernel.money.prices import RESIDUE, absent, floor_to_lot, present
+from ml4t_kernel.orders.birth import new_detail, new_order, refuse_order
+from ml4t_kernel.orders.life import cut_for, end_order, end_with_children, withdraw_child
+from ml4t_kernel.orders.types import is_open
+from ml4t_kernel.schema import (
+    CANCEL,
     CANCELLED,
+    GTC,
+    MARKET,
+    NO_ROW,
+    O_ORDER,
+    R_CANCELLED,
+    R_LOT,
+    R_NONE,
     R_REPLACED,
     REJECTED,
     REPLACED,
-    count_end,
-    end_order,
-    is_open,
-    new_detail,
-    withdraw_children,
-    write_order,
+    SUBMIT,
+    UNBORN,
+    WITHDRAWN,
 )
-from ml4t_kernel.schema import GTC, MARKET, IntentAction, Origin, Reason
-
-ORDER = int(Origin.ORDER)
-SUBMIT, CANCEL = int(IntentAction.SUBMIT), int(IntentAction.CANCEL)
-R_CANCELLED = int(Reason.CANCELLED)
-WITHDRAWN, UNBORN = -2, -3
 
 
-@phase
+@inlined
 def copy_terms(d, row, intents):
     """Levels, rank, group and rules of an intent."""
     if row.rules > 0:
-        d.stop_price = intents.rules[row.rules].stop_price
-        d.target_price = intents.rules[row.rules].target_price
+        d.stop_loss_price = intents.rules[row.rules].stop_loss_price
+        d.take_profit_price = intents.rules[row.rules].take_profit_price
     d.limit = row.limit
     d.stop = row.stop
     d.trail = row.trail
-    d.rank = inf if row.rank != row.rank else row.rank
+    d.rank = inf if absent(row.rank) else row.rank
     d.group = row.group
     d.rules = row.rules
     d.bars = row.bars
@@ -43,15 +45,15 @@ def copy_terms(d, row, intents):
     d.quantity = abs(row.quantity)
 
 
-@phase
+@inlined
 def is_plain(row, params):
     """A market order that needs no detail."""
     if row.kind != MARKET or row.time_in_force != GTC or row.group >= 0 or row.first_child >= 0:
         return False
-    return row.rules == 0 and row.rank != row.rank and not params.basis_signal
+    return row.rules == 0 and absent(row.rank) and not params.basis_signal
 
 
-@routine
+@compiled
 def conceive_children(first, i, intents, book, tape):
     """Details of the children of the parent with detail i, unborn; they are one group."""
     s = book.state[0]
@@ -59,7 +61,7 @@ def conceive_children(first, i, intents, book, tape):
     last = 0
     while j >= 0:
         row = intents.orders[j]
-        c = new_detail(-1, book, tape)
+        c = new_detail(NO_ROW, book, tape)
         d = tape.details[c]
         copy_terms(d, row, intents)
         d.group = -2 - i
@@ -77,7 +79,7 @@ def conceive_children(first, i, intents, book, tape):
         j = row.next_sibling
 
 
-@phase
+@inlined
 def withdraw_rows(first, intents, book):
     """Children of a refused parent."""
     j = first
@@ -86,48 +88,41 @@ def withdraw_rows(first, intents, book):
         j = intents.orders[j].next_sibling
 
 
-@routine
+@compiled
 def refusal_of_intent(t, row, price, live, market, params, book):
-    """Why an order as given is refused at decision; 0 if it is not."""
+    """Why an order as given is refused at decision; R_NONE if it is not."""
     p = book.positions[row.asset]
     if live == 0.0:
         return R_LOT
     held = -live if row.reduce_only else p.shares  # a reduce-only order is a reduction whatever is held
-    return refusal(t, row.asset, live, held, price, price != price, market, params, book)
+    return refusal(t, row.asset, live, held, price, absent(price), market, params, book)
 
 
-@routine
+@compiled
 def submit_intent(t, j, market, intents, params, book, tape):
     """An order as given joins the fresh range, or leaves a refused row."""
     s = book.state[0]
     row = intents.orders[j]
     a = row.asset
     p = book.positions[a]
-    k = s.orders
-    s.orders += 1
-    s.live += 1
+    k = new_order(t, a, row.quantity, row.kind, O_ORDER, book, tape)
     o = tape.orders[k]
-    write_order(o, t, a, row.quantity, row.kind, ORDER)
     o.time_in_force = row.time_in_force
     o.reduce_only = row.reduce_only
     book.placed[j] = k
     live = row.quantity
     if row.quantity != -p.shares:
         live = floor_to_lot(row.quantity, params.lot)
-        if abs(live) < abs(row.quantity) * (1.0 - 1e-9):
-            o.reason = R_LOT
+        if abs(live) < abs(row.quantity) * (1.0 - RESIDUE):
+            cut_for(R_LOT, o)
     price = market.close[t, a]
-    if price != price:
+    if absent(price):
         price = sizing_price(t, a, market, book)
-    reason = 0
+    reason = R_NONE
     if live == 0.0 or params.min_notional > 0.0 or t < p.cool_until or p.gone:
         reason = refusal_of_intent(t, row, price, live, market, params, book)
-    if reason > 0:
-        o.status = REJECTED
-        o.reason = reason
-        o.end_bar = t
-        o.left = 0.0
-        count_end(REJECTED, reason, s)
+    if reason != R_NONE:
+        refuse_order(k, reason, t, book, tape)
         withdraw_rows(row.first_child, intents, book)
         return
     o.left = live
@@ -136,56 +131,53 @@ def submit_intent(t, j, market, intents, params, book, tape):
         d = tape.details[i]
         copy_terms(d, row, intents)
         d.intent = j
-        d.mark = price
+        d.water_mark = price
         d.arrival = price
         s.special = 1
         if row.first_child >= 0:
             conceive_children(row.first_child, i, intents, book, tape)
 
 
-@routine
+@compiled
 def cancel_intent(t, row, book, tape):
     """Cancel what the row names: a live or decided order, or a child not yet born."""
     k = book.placed[row.target]
     if k >= 0:
         o = tape.orders[k]
         if is_open(o):
-            if o.detail > 0:
-                withdraw_children(tape.details[o.detail], book, tape)
-            end_order(k, CANCELLED, R_CANCELLED, t, book, tape)
+            end_with_children(k, CANCELLED, R_CANCELLED, t, book, tape)
     elif k <= UNBORN:
         d = tape.details[UNBORN - k]
         if d.dormant:
-            d.dormant = 0
-            book.state[0].dormant -= 1
+            withdraw_child(d, book.state[0], book)
         book.placed[row.target] = WITHDRAWN
 
 
-@routine
+@compiled
 def edit_terms(d, row):
     """A replacement changes the levels that are given."""
-    if row.limit == row.limit:
+    if present(row.limit):
         d.limit = row.limit
-    if row.stop == row.stop:
+    if present(row.stop):
         d.stop = row.stop
-    if row.trail == row.trail:
+    if present(row.trail):
         d.trail = row.trail
 
 
-@routine
+@compiled
 def inherit(new, old, i, tape):
     """The new order takes over levels, group, parent and children of the old one."""
     new.limit = old.limit
     new.stop = old.stop
     new.trail = old.trail
-    new.mark = old.mark
+    new.water_mark = old.water_mark
     new.rank = old.rank
     new.triggered = old.triggered
     new.group = old.group
     new.parent = old.parent
     new.rules = old.rules
-    new.stop_price = old.stop_price
-    new.target_price = old.target_price
+    new.stop_loss_price = old.stop_loss_price
+    new.take_profit_price = old.take_profit_price
     new.bars = old.bars
     new.intent = old.intent
     new.opened = old.opened
@@ -198,7 +190,7 @@ def inherit(new, old, i, tape):
         child = tape.details[child].next_sibling
 
 
-@routine
+@compiled
 def relink_sibling(old, new, tape):
     """A replaced child keeps its place among its parent's children."""
     parent = tape.details[new].parent
@@ -215,22 +207,19 @@ def relink_sibling(old, new, tape):
         c = tape.details[c].next_sibling
 
 
-@routine
+@compiled
 def replace_order(t, k, row, market, params, book, tape):
     """The old order ends REPLACED; a new row with its terms and the changes is decided now."""
     s = book.state[0]
     old = tape.orders[k]
-    quantity = old.left if row.quantity != row.quantity else row.quantity
-    n = s.orders
-    s.orders += 1
-    s.live += 1
+    quantity = old.left if absent(row.quantity) else row.quantity
+    n = new_order(t, old.asset, quantity, old.kind, old.origin, book, tape)
     o = tape.orders[n]
-    write_order(o, t, old.asset, quantity, old.kind, old.origin)
     o.time_in_force = old.time_in_force
     o.reduce_only = old.reduce_only
     o.left = quantity if quantity == old.left else floor_to_lot(quantity, params.lot)
-    if abs(o.left) < abs(quantity) * (1.0 - 1e-9):
-        o.reason = R_LOT
+    if abs(o.left) < abs(quantity) * (1.0 - RESIDUE):
+        cut_for(R_LOT, o)
     i = new_detail(n, book, tape)
     d = tape.details[i]
     if old.detail > 0:
@@ -245,7 +234,7 @@ def replace_order(t, k, row, market, params, book, tape):
         end_order(n, REJECTED, R_LOT, t, book, tape)
 
 
-@routine
+@compiled
 def replace_intent(t, row, market, params, book, tape):
     k = book.placed[row.target]
     if k >= 0:
@@ -254,11 +243,11 @@ def replace_intent(t, row, market, params, book, tape):
     elif k <= UNBORN and tape.details[UNBORN - k].dormant:
         d = tape.details[UNBORN - k]
         edit_terms(d, row)
-        if row.quantity == row.quantity:
+        if present(row.quantity):
             d.quantity = abs(row.quantity)
 
 
-@rare
+@cold
 def take_intents(t, market, intents, params, book, tape):
     """The rows of bar t as submitted."""
     s = book.state[0]

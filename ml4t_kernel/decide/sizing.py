@@ -2,50 +2,78 @@
 
 from math import inf, nan
 
-from ml4t_kernel.compile.jit import leaf, phase, rare, routine
-from ml4t_kernel.money.prices import RESIDUE, floor_to_lot
-from ml4t_kernel.orders.life import (
-    CANCELLED,
-    R_REPLACED,
-    REJECTED,
-    REPLACED,
-    count_end,
-    end_order,
-    is_open,
-    new_detail,
-    write_order,
-)
+from ml4t_kernel.compile.jit import cold, compiled, inlined
+from ml4t_kernel.money.prices import RESIDUE, absent, floor_to_lot, present
+from ml4t_kernel.orders.birth import new_detail, new_order, refuse_order
+from ml4t_kernel.orders.life import end_order
+from ml4t_kernel.orders.types import is_open
 from ml4t_kernel.schema import (
+    A_SPLIT,
+    AGAINST,
+    CANCELLED,
     ENTER_LONG,
     ENTER_SHORT,
     EXIT_LONG,
     EXIT_SHORT,
+    FRACTION,
+    G_DELISTED,
+    G_STALE,
+    IN_BATCH,
     MARKET,
-    ActionKind,
-    Origin,
-    Reason,
-    SizeType,
+    NO_ROW,
+    O_SIGNAL_ENTRY,
+    O_SIGNAL_EXIT,
+    O_TARGET,
+    R_COOLDOWN,
+    R_DELISTED,
+    R_LOT,
+    R_MINIMUM,
+    R_NO_PRICE,
+    R_NO_SHORT,
+    R_NONE,
+    R_REPLACED,
+    R_SIGNAL_EXIT,
+    REPLACED,
+    SHARES,
+    TARGET_FRACTION,
+    TARGET_SHARES,
+    TARGET_VALUE,
+    VALUE,
 )
 
-TARGET, SIGNAL_ENTRY, SIGNAL_EXIT = int(Origin.TARGET), int(Origin.SIGNAL_ENTRY), int(Origin.SIGNAL_EXIT)
-R_NO_SHORT, R_COOLDOWN, R_MINIMUM = int(Reason.NO_SHORT), int(Reason.COOLDOWN), int(Reason.MINIMUM)
-R_LOT, R_DELISTED, R_NO_PRICE = int(Reason.LOT), int(Reason.DELISTED), int(Reason.NO_PRICE)
-R_SIGNAL_EXIT = int(Reason.SIGNAL_EXIT)
-SPLIT = int(ActionKind.SPLIT)
-SHARES, VALUE, FRACTION = int(SizeType.SHARES), int(SizeType.VALUE), int(SizeType.FRACTION)
-TARGET_SHARES = int(SizeType.TARGET_SHARES)
-DELISTED, STALE = 1, 2  # POSITION.gone
-IN_BATCH, AGAINST = 1, 2  # ORDER.batch: part of a batch; the latter trades against the direction of its signal
+# Sizes ---------------------------------------------------------------------------------------------------------------
+
+
+@inlined
+def is_target_size(size_type):
+    """Does a size of this type order the difference to what is held, in a batch (2.3)?"""
+    return size_type == TARGET_SHARES or size_type == TARGET_VALUE or size_type == TARGET_FRACTION
+
+
+@inlined
+def counts_shares(size_type):
+    return size_type == SHARES or size_type == TARGET_SHARES
+
+
+@inlined
+def counts_value(size_type):
+    return size_type == VALUE or size_type == TARGET_VALUE
+
+
+@inlined
+def counts_equity(size_type):
+    """Is the size a fraction of equity?"""
+    return size_type == FRACTION or size_type == TARGET_FRACTION
 
 
 # Prices and refusals -------------------------------------------------------------------------------------------------
 
 
-@rare
+@cold
 def last_close(t, a, market):
     """Last close of the asset at or before t in today's shares; NaN if it never had a bar."""
     b = t
-    while b >= 0 and market.close[b, a] != market.close[b, a]:
+    while b >= 0 and absent(market.close[b, a]):
         b -= 1
     if b < 0:
         return nan
@@ -54,42 +82,33 @@ def last_close(t, a, market):
         row = market.actions[i]
         if row.bar > t:
             break
-        if row.bar > b and row.asset == a and row.kind == SPLIT:
+        if row.bar > b and row.asset == a and row.kind == A_SPLIT:
             price /= row.value
     return price
 
 
-@phase
+@inlined
 def sizing_price(t, a, market, book):
     """Close of the deciding bar, or the last mark of an asset without a bar."""
     price = market.close[t, a]
-    if price != price:
+    if absent(price):
         p = book.positions[a]
-        price = p.last if p.shares != 0.0 else last_close(t, a, market)
+        price = p.mark if p.shares != 0.0 else last_close(t, a, market)
     return price
 
 
-@routine
+@compiled
 def refuse(t, a, quantity, origin, reason, book, tape):
     """A decision that makes no order leaves its row."""
-    s = book.state[0]
-    o = tape.orders[s.orders]
-    s.orders += 1
-    s.live += 1
-    write_order(o, t, a, quantity, MARKET, origin)
-    o.status = REJECTED
-    o.reason = reason
-    o.end_bar = t
-    o.left = 0.0
-    count_end(REJECTED, reason, s)
+    refuse_order(new_order(t, a, quantity, MARKET, origin, book, tape), reason, t, book, tape)
 
 
-@leaf
+@inlined
 def is_reduction(quantity, held):
     return quantity * held < 0.0 and abs(quantity) <= abs(held) * (1.0 + RESIDUE)
 
 
-@rare
+@cold
 def has_gone_stale(t, a, market):
     """Has the asset had no bar since it was last closed as stale? (4.5)"""
     since = -1
@@ -98,55 +117,51 @@ def has_gone_stale(t, a, market):
         if row.asset == a and row.bar <= t:
             since = row.bar
     for b in range(since + 1, t + 1):
-        if market.close[b, a] == market.close[b, a]:
+        if present(market.close[b, a]):
             return False
     return True
 
 
-@phase
+@inlined
 def refusal(t, a, quantity, held, price, exempt, market, params, book):
-    """Why an order of this quantity is refused at decision, 0 if it is not (6.3, 5.2, 1.4). exempt: from
+    """Why an order of this quantity is refused at decision, R_NONE if it is not (6.3, 5.2, 1.4). exempt: from
     min_notional."""
     p = book.positions[a]
     if not exempt and quantity != -held and params.min_notional > 0.0 and abs(quantity) * price < params.min_notional:
         return R_MINIMUM
     if t < p.cool_until and not is_reduction(quantity, held):
         return R_COOLDOWN
-    if p.gone == DELISTED or (p.gone == STALE and has_gone_stale(t, a, market)):
+    if p.gone == G_DELISTED or (p.gone == G_STALE and has_gone_stale(t, a, market)):
         return R_DELISTED
-    return 0
+    return R_NONE
 
 
-@phase
+@inlined
 def submit_sized(t, a, quantity, origin, market, intents, params, book, tape):
     """A market order of a sized decision; returns its row."""
-    s = book.state[0]
-    k = s.orders
-    s.orders += 1
-    s.live += 1
-    write_order(tape.orders[k], t, a, quantity, MARKET, origin)
+    k = new_order(t, a, quantity, MARKET, origin, book, tape)
     rules = intents.asset_rules[a] if params.has_rules else 0
     if rules > 0 or params.basis_signal:
         d = tape.details[new_detail(k, book, tape)]
         d.rules = rules
         d.arrival = sizing_price(t, a, market, book)
-        s.special = 1
+        book.state[0].special = 1
     return k
 
 
-@routine
+@compiled
 def replace_working(t, a, status, reason, book, tape):
     """End the asset's earlier working order (6.0)."""
     p = book.positions[a]
     if p.working >= 0 and is_open(tape.orders[p.working]):
         end_order(p.working, status, reason, t, book, tape)
-    p.working = -1
+    p.working = NO_ROW
 
 
 # Targets -------------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@inlined
 def target_delta(target, held, price, equity, params):
     """Shares to trade toward a target: floored to lots, dust is nothing; closing whole is exempt (6.3)."""
     if target == 0.0:
@@ -157,14 +172,14 @@ def target_delta(target, held, price, equity, params):
     return delta if abs(delta) * price >= RESIDUE * equity else 0.0
 
 
-@phase
+@inlined
 def size_target(t, a, wanted, market, intents, params, book, tape):
     """One asset's target weight or shares: replace the earlier order, submit target minus held."""
     s = book.state[0]
     p = book.positions[a]
     held = p.shares
     price = market.close[t, a]
-    if price != price:
+    if absent(price):
         price = sizing_price(t, a, market, book)
     if params.min_weight_change > 0.0 and wanted != 0.0:
         if abs(wanted - held * price / s.equity) < params.min_weight_change:
@@ -173,24 +188,24 @@ def size_target(t, a, wanted, market, intents, params, book, tape):
         replace_working(t, a, REPLACED, R_REPLACED, book, tape)
     if wanted == 0.0 and held == 0.0:
         return
-    if price != price:
-        refuse(t, a, 0.0, TARGET, R_NO_PRICE, book, tape)
+    if absent(price):
+        refuse(t, a, 0.0, O_TARGET, R_NO_PRICE, book, tape)
         return
     target = wanted if params.targets_are_shares else wanted * s.equity / price
     delta = target_delta(target, held, price, s.equity, params)
     if delta == 0.0:
         if held == 0.0 and params.lot > 0.0:
-            refuse(t, a, target, TARGET, R_LOT, book, tape)
+            refuse(t, a, target, O_TARGET, R_LOT, book, tape)
         return
     reason = refusal(t, a, delta, held, price, False, market, params, book)
-    if reason > 0:
-        refuse(t, a, delta, TARGET, reason, book, tape)
+    if reason != R_NONE:
+        refuse(t, a, delta, O_TARGET, reason, book, tape)
         return
-    k = submit_sized(t, a, delta, TARGET, market, intents, params, book, tape)
-    tape.orders[k].batch = 1
+    k = submit_sized(t, a, delta, O_TARGET, market, intents, params, book, tape)
+    tape.orders[k].batch = IN_BATCH
 
 
-@phase
+@inlined
 def size_targets(t, market, intents, params, book, tape):
     """The row of targets of bar t, by asset."""
     s = book.state[0]
@@ -201,14 +216,14 @@ def size_targets(t, market, intents, params, book, tape):
     for column in range(intents.weights.shape[1]):
         wanted = intents.weights[row, column]
         a = intents.target_assets[column]
-        if wanted == wanted and (wanted != 0.0 or book.positions[a].shares != 0.0 or book.positions[a].working >= 0):
+        if present(wanted) and (wanted != 0.0 or book.positions[a].shares != 0.0 or book.positions[a].working >= 0):
             size_target(t, a, wanted, market, intents, params, book, tape)
 
 
 # Signals -------------------------------------------------------------------------------------------------------------
 
 
-@phase
+@inlined
 def working_entry(a, side, book, tape):
     """Row of a live entry order that a signal in direction `side` made, -1 if none."""
     i = book.queues[a].head
@@ -216,12 +231,12 @@ def working_entry(a, side, book, tape):
         d = tape.details[i]
         i = d.next
         o = tape.orders[d.order]
-        if o.origin == SIGNAL_ENTRY and is_open(o) and (o.left * side > 0.0) != (o.batch == AGAINST):
+        if o.origin == O_SIGNAL_ENTRY and is_open(o) and (o.left * side > 0.0) != (o.batch == AGAINST):
             return d.order
-    return -1
+    return NO_ROW
 
 
-@phase
+@inlined
 def end_working_entries(t, a, side, status, reason, book, tape):
     """An exit, an opposite entry or a new target ends what is left of the entries on `side`."""
     k = working_entry(a, side, book, tape)
@@ -230,71 +245,70 @@ def end_working_entries(t, a, side, status, reason, book, tape):
         k = working_entry(a, side, book, tape)
 
 
-@routine
+@compiled
 def submit_signal_exit(t, a, market, intents, params, book, tape):
     """Reduce-only market order for the whole position, once."""
     p = book.positions[a]
     if p.closing >= 0 and is_open(tape.orders[p.closing]):
         return
-    k = submit_sized(t, a, -p.shares, SIGNAL_EXIT, market, intents, params, book, tape)
+    k = submit_sized(t, a, -p.shares, O_SIGNAL_EXIT, market, intents, params, book, tape)
     tape.orders[k].reduce_only = 1
     p.closing = k
 
 
-@leaf
+@inlined
 def signal_target(amount, side, price, equity, params):
     """Shares that a signal's size means, signed."""
-    kind = params.size_type % 3
-    if kind == SHARES:
+    if counts_shares(params.size_type):
         return side * amount
-    if kind == VALUE:
+    if counts_value(params.size_type):
         return side * amount / price
     return side * (amount * equity / price)
 
 
-@routine
+@compiled
 def signal_quantity(wanted, counted, price, equity, params):
     """Signed shares that a signal orders: its size, or for target sizes what is missing to it; 0: nothing to order."""
-    if params.size_type >= TARGET_SHARES:
+    if is_target_size(params.size_type):
         return target_delta(wanted, counted, price, equity, params)
     return floor_to_lot(wanted, params.lot)
 
 
-@routine
+@compiled
 def submit_signal_entry(t, a, side, g, market, intents, params, book, tape):
     """Size the entry and submit it. A position on the other side counts as none: an exit of its own closes it."""
     s = book.state[0]
     held = book.positions[a].shares
     price = sizing_price(t, a, market, book)
-    if price != price:
-        refuse(t, a, 0.0, SIGNAL_ENTRY, R_NO_PRICE, book, tape)
+    if absent(price):
+        refuse(t, a, 0.0, O_SIGNAL_ENTRY, R_NO_PRICE, book, tape)
         return
     wanted = signal_target(g.amount, side, price, s.equity, params)
     if side < 0.0 and not params.allow_short:
-        refuse(t, a, floor_to_lot(wanted, params.lot), SIGNAL_ENTRY, R_NO_SHORT, book, tape)
+        refuse(t, a, floor_to_lot(wanted, params.lot), O_SIGNAL_ENTRY, R_NO_SHORT, book, tape)
         return
-    is_target = params.size_type >= TARGET_SHARES
+    is_target = is_target_size(params.size_type)
     counted = held if is_target and held * side > 0.0 else 0.0
     quantity = signal_quantity(wanted, counted, price, s.equity, params)
     if quantity == 0.0:
         if counted == 0.0 and params.lot > 0.0:
-            refuse(t, a, wanted, SIGNAL_ENTRY, R_LOT, book, tape)
+            refuse(t, a, wanted, O_SIGNAL_ENTRY, R_LOT, book, tape)
         return
     reason = refusal(t, a, quantity, counted, price, False, market, params, book)
-    if reason > 0:
-        refuse(t, a, quantity, SIGNAL_ENTRY, reason, book, tape)
+    if reason != R_NONE:
+        refuse(t, a, quantity, O_SIGNAL_ENTRY, reason, book, tape)
         return
-    k = submit_sized(t, a, quantity, SIGNAL_ENTRY, market, intents, params, book, tape)
+    k = submit_sized(t, a, quantity, O_SIGNAL_ENTRY, market, intents, params, book, tape)
     if is_target:
         tape.orders[k].batch = IN_BATCH if quantity * side > 0.0 else AGAINST
     if params.rank_given:
         if tape.orders[k].detail == 0:
             new_detail(k, book, tape)
             s.special = 1
-        tape.details[tape.orders[k].detail].rank = inf if g.rank != g.rank else g.rank
+        tape.details[tape.orders[k].detail].rank = inf if absent(g.rank) else g.rank
 
 
-@routine
+@compiled
 def enter(t, a, side, g, market, intents, params, book, tape):
     """An entry signal: ignored while held or working unless accumulating; the opposite position is closed first."""
     p = book.positions[a]
@@ -305,12 +319,12 @@ def enter(t, a, side, g, market, intents, params, book, tape):
         submit_signal_exit(t, a, market, intents, params, book, tape)
         if side < 0.0 and not params.allow_short:
             return
-    if params.size_type >= TARGET_SHARES:
+    if is_target_size(params.size_type):
         end_working_entries(t, a, side, REPLACED, R_REPLACED, book, tape)
     submit_signal_entry(t, a, side, g, market, intents, params, book, tape)
 
 
-@routine
+@compiled
 def follow_signal(t, g, market, intents, params, book, tape):
     """One asset's signals of one bar, conflicts resolved (clause 4.6 with the signal rules of the contract)."""
     s = book.state[0]
@@ -339,14 +353,14 @@ def follow_signal(t, g, market, intents, params, book, tape):
         enter(t, a, 1.0 if enter_long else -1.0, g, market, intents, params, book, tape)
 
 
-@phase
+@inlined
 def skip_signals(t, intents, s):
     """Move the cursor past the signals of bars before t, which an idle account did not look at."""
     while s.signal < intents.signals.shape[0] and intents.signals[s.signal].bar < t:
         s.signal += 1
 
 
-@routine
+@compiled
 def size_signals(t, market, intents, params, book, tape):
     s = book.state[0]
     while s.signal < intents.signals.shape[0] and intents.signals[s.signal].bar <= t:

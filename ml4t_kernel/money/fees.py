@@ -1,9 +1,9 @@
 """Commission of an order on its cumulative quantity and notional; a slice pays the difference (clause 7.3)."""
 
-from ml4t_kernel.compile.jit import leaf, rare, routine
+from ml4t_kernel.compile.jit import cold, compiled, inlined
 
 
-@routine
+@compiled
 def tiered(before, after, params):
     """Marginal tiers between two cumulative notionals: rate i applies to the part above from i."""
     total = 0.0
@@ -15,26 +15,32 @@ def tiered(before, after, params):
     return total
 
 
-@leaf
+@inlined
+def commission_rate(w, params):
+    """Rate of the slice, which the maker rate replaces for what rested (7.3)."""
+    return params.maker_rate if w.passive else params.commission_rate
+
+
+@inlined
 def sell_tax(quantity, price, w, params):
     return params.sell_tax_rate * (quantity * price) if w.want < 0.0 else 0.0
 
 
-@leaf
+@inlined
 def raw_slice(quantity, price, w, o, d, params):
     """Commission of a slice of `quantity` unsigned shares before minimum and maximum."""
     value = quantity * price
     if params.tiers > 0:
         fee = tiered(d.notional, d.notional + value, params)
     else:
-        fee = value * (params.maker_rate if w.passive else params.commission_rate)
+        fee = value * commission_rate(w, params)
     fee += params.commission_per_share * quantity
     if o.filled == 0.0:
         fee += params.commission_per_trade
     return fee
 
 
-@leaf
+@inlined
 def clamp(raw, params):
     """One minimum and one maximum per order."""
     if params.commission_minimum > 0.0:
@@ -42,13 +48,13 @@ def clamp(raw, params):
     return min(raw, params.commission_maximum)
 
 
-@rare
+@cold
 def nonlinear_commission(quantity, price, w, o, d, params):
     """What a slice adds to the order's commission, minimum and maximum taken on the order's total."""
     return clamp(d.raw_fee + raw_slice(quantity, price, w, o, d, params), params) - d.fee
 
 
-@routine
+@compiled
 def whole_commission(quantity, price, sells, params):
     """Commission and tax of an order filled at once: `quantity` unsigned shares, all of them taken."""
     value = quantity * price
@@ -57,12 +63,11 @@ def whole_commission(quantity, price, sells, params):
     return clamp(raw, params) + (params.sell_tax_rate * value if sells else 0.0)
 
 
-@leaf
+@inlined
 def slice_fee(quantity, price, w, o, d, params):
     """What a slice pays: commission and the tax on sells."""
     if params.linear_costs:
-        rate = params.maker_rate if w.passive else params.commission_rate
-        fee = quantity * price * rate + params.commission_per_share * quantity
+        fee = quantity * price * commission_rate(w, params) + params.commission_per_share * quantity
     else:
         fee = nonlinear_commission(quantity, price, w, o, d, params)
     return fee + sell_tax(quantity, price, w, params)

@@ -7,17 +7,17 @@ state, r the next trade row.
 
 from math import inf
 
-from ml4t_kernel.compile.jit import leaf, rare, routine
-from ml4t_kernel.money.fees import clamp, raw_slice, slice_fee
-from ml4t_kernel.money.prices import EPS, RESIDUE, floor_to_lot, slice_price
-from ml4t_kernel.schema import EXIT_LEG, PASSIVE
+from ml4t_kernel.compile.jit import cold, compiled, inlined
+from ml4t_kernel.money.fees import clamp, commission_rate, raw_slice, slice_fee
+from ml4t_kernel.money.prices import EPS, RESIDUE, absent, floor_to_lot, slice_price
+from ml4t_kernel.schema import EXIT_LEG, INSIDE, PASSIVE
 
 COUNTABLE = 2.0**52  # lots above which floats are whole numbers anyway, and integers could overflow
 
 # Volume budget (6.1) -------------------------------------------------------------------------------------------------
 
 
-@routine
+@compiled
 def refresh_budget(w, budget_volume, p, params):
     """Budget of the asset and bar, shared by both sides and all phases; made at the first use on a bar."""
     if p.budget_bar == w.bar:
@@ -29,11 +29,11 @@ def refresh_budget(w, budget_volume, p, params):
         p.budget = max(0.0, min(params.max_participation * budget_volume, w.volume))
     else:
         p.budget = inf if w.volume > 0.0 else 0.0
-    if p.budget != p.budget:
+    if absent(p.budget):
         p.budget = 0.0
 
 
-@leaf
+@inlined
 def within_budget(quantity, p, params):
     """Unsigned quantity cut to the budget, then to whole lots."""
     if params.needs_volume and quantity > p.budget:
@@ -44,25 +44,34 @@ def within_budget(quantity, p, params):
 # Cash (6.2) ----------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@inlined
+def buying_power(w, s):
+    """What entries may spend: cash less twice the value of all shorts at the prices of the phase (6.2).
+
+    Short proceeds fund nothing, and as much again stands behind them: once as proceeds, once as collateral.
+    """
+    return s.cash - 2.0 * w.short_value
+
+
+@inlined
 def cash_needed(quantity, price, w, o, d, params):
     """What an entry takes off cash - 2 x shorts: value and costs of a buy, twice the value less proceeds of a short."""
     fee = slice_fee(quantity, price, w, o, d, params)
     if w.want > 0.0:
         return quantity * price + fee
-    return quantity * (2.0 * w.mark - price) + fee
+    return quantity * (2.0 * w.phase_price - price) + fee
 
 
-@leaf
+@inlined
 def spendable_cash(w, s):
     """Cash an entry may use: cash - 2 x shorts; inside the bar also no more than the open left (3.4)."""
-    free = s.cash - 2.0 * s.short_value
-    if w.phase == 1:
-        free = min(free, s.spendable)
+    free = buying_power(w, s)
+    if w.phase == INSIDE:
+        free = min(free, w.spendable)
     return free
 
 
-@rare
+@cold
 def search_affordable(quantity, w, o, d, p, params):
     """Largest affordable part of `quantity` when costs are not linear in it: bisection on whole lots, or 60
     halvings."""
@@ -87,24 +96,29 @@ def search_affordable(quantity, w, o, d, p, params):
     return floor_to_lot(below, lot)
 
 
-@leaf
+@inlined
+def cash_per_share(w, params):
+    """`cash_needed` of one share where costs are linear in the quantity."""
+    rate = commission_rate(w, params)
+    if w.want > 0.0:
+        return w.price * (1.0 + rate) + params.commission_per_share
+    return (2.0 * w.phase_price - w.price) + w.price * (rate + params.sell_tax_rate) + params.commission_per_share
+
+
+@inlined
 def affordable(quantity, w, o, d, p, params):
     """Largest part of `quantity` that w.available pays, in whole lots (2.3 shrink)."""
     if not (w.available > 0.0):
         return 0.0
     if not params.linear_costs:
         return search_affordable(quantity, w, o, d, p, params)
-    rate = params.maker_rate if w.passive else params.commission_rate
-    if w.want > 0.0:
-        unit = w.price * (1.0 + rate) + params.commission_per_share
-    else:
-        unit = (2.0 * w.mark - w.price) + w.price * (rate + params.sell_tax_rate) + params.commission_per_share
+    unit = cash_per_share(w, params)
     if not (unit > 0.0):
         return quantity
     return min(quantity, floor_to_lot(w.available / unit, params.lot))
 
 
-@leaf
+@inlined
 def shrink_to_cash(quantity, w, o, d, p, s, params):
     """Unsigned quantity of an entry that cash pays; sets w.short_cash (2.3)."""
     w.short_cash = 1
@@ -119,7 +133,7 @@ def shrink_to_cash(quantity, w, o, d, p, s, params):
     return quantity
 
 
-@leaf
+@inlined
 def cut_to_cash(quantity, w, o, d, p, s, params):
     """Unsigned quantity of an entry that cash pays; sets w.need."""
     w.available = spendable_cash(w, s)
@@ -132,13 +146,13 @@ def cut_to_cash(quantity, w, o, d, p, s, params):
 # Booking -------------------------------------------------------------------------------------------------------------
 
 
-@leaf
+@inlined
 def open_position(f, p):
     p.avg = f.price
-    p.mark = f.price
+    p.water_mark = f.price
     p.high = f.price
     p.low = f.price
-    p.entry_bar = f.bar
+    p.born_bar = f.bar
     p.entry_order = f.order
     p.opened = abs(f.quantity)
     p.opened_value = abs(f.quantity) * f.price
@@ -148,7 +162,7 @@ def open_position(f, p):
     p.shares = f.quantity
 
 
-@leaf
+@inlined
 def add_to_position(f, p, params):
     old = p.shares
     p.shares = old + f.quantity
@@ -164,14 +178,14 @@ def add_to_position(f, p, params):
     p.stale_levels = 1
 
 
-@leaf
+@inlined
 def write_trade(f, p, r, s):
     """One row a round trip; pnl before fees by average cost (clause 8)."""
     side = 1.0 if f.quantity < 0.0 else -1.0
     p.high = max(p.high, f.price)
     p.low = min(p.low, f.price)
     r.asset = f.asset
-    r.entry_bar = p.entry_bar
+    r.entry_bar = p.born_bar
     r.exit_bar = f.bar
     r.entry_order = p.entry_order
     r.exit_order = f.order
@@ -193,7 +207,7 @@ def write_trade(f, p, r, s):
         s.gross_loss -= net
 
 
-@leaf
+@inlined
 def reduce_position(f, p, r, s):
     old = p.shares
     new = old + f.quantity
@@ -210,7 +224,7 @@ def reduce_position(f, p, r, s):
         p.shares = new
 
 
-@leaf
+@inlined
 def book_fill(f, p, r, s, params):
     """Book the drafted fill: cash, position, trade, counters. Returns 1 if it opened a position."""
     value = f.quantity * f.price
@@ -229,7 +243,7 @@ def book_fill(f, p, r, s, params):
     return 0
 
 
-@routine
+@compiled
 def charge(quantity, w, o, d, params):
     """Fee of the slice; an order that lives on remembers in its detail what it has been charged so far."""
     fee = slice_fee(quantity, w.price, w, o, d, params)
@@ -240,7 +254,7 @@ def charge(quantity, w, o, d, params):
     return fee
 
 
-@leaf
+@inlined
 def draft_fill(quantity, w, f, o, d, params):
     """Write the fill row of `quantity` unsigned shares at w.price and its fee; advance the order."""
     signed = quantity if w.want > 0.0 else -quantity
@@ -263,7 +277,7 @@ def draft_fill(quantity, w, f, o, d, params):
         o.left = 0.0
 
 
-@leaf
+@inlined
 def use_budget(quantity, w, p, params):
     if params.needs_volume:
         left = p.budget - quantity
@@ -274,7 +288,7 @@ def use_budget(quantity, w, p, params):
             p.used_sell += quantity
 
 
-@leaf
-def value_shorts(old, p, w, s):
+@inlined
+def value_shorts(old, p, w):
     """Keep the value of all shorts at the prices of the phase (6.2)."""
-    s.short_value += (max(-p.shares, 0.0) - max(-old, 0.0)) * w.mark
+    w.short_value += (max(-p.shares, 0.0) - max(-old, 0.0)) * w.phase_price

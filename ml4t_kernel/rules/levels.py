@@ -2,20 +2,17 @@
 
 from math import inf
 
-from ml4t_kernel.compile.jit import leaf
-from ml4t_kernel.money.prices import meets_limit, reaches
-from ml4t_kernel.schema import Origin
-
-STOP_LOSS, TAKE_PROFIT = int(Origin.STOP_LOSS), int(Origin.TAKE_PROFIT)
-TRAILING, BREAK_EVEN = int(Origin.TRAILING_STOP), int(Origin.BREAK_EVEN)
+from ml4t_kernel.compile.jit import inlined
+from ml4t_kernel.money.prices import absent, meets_limit, present, reaches
+from ml4t_kernel.schema import NO_ROW, O_BREAK_EVEN, O_STOP_LOSS, O_TRAILING_STOP
 
 
-@leaf
+@inlined
 def own_or_default(own, default):
-    return default if own != own else own
+    return default if absent(own) else own
 
 
-@leaf
+@inlined
 def adopt_rules(p, d, rule, params):
     """The position carries the rules of the order that opened it (its detail, its row of rules); NaN: the
     run-wide value."""
@@ -24,28 +21,34 @@ def adopt_rules(p, d, rule, params):
     p.trailing_stop = own_or_default(rule.trailing_stop, params.trailing_stop)
     p.trail_activation = own_or_default(rule.trail_activation, params.trail_activation)
     p.break_even = own_or_default(rule.break_even, params.break_even)
-    p.stop_price = d.stop_price
-    p.target_price = d.target_price
+    p.stop_loss_price = d.stop_loss_price
+    p.take_profit_price = d.take_profit_price
     p.time_exit = params.time_exit
-    if rule.time_exit == rule.time_exit:
+    if present(rule.time_exit):
         p.time_exit = 0 if rule.time_exit == inf else int(rule.time_exit)
     p.armed = 0
     p.even = 0
-    p.goal_met_bar = -1
+    p.take_profit_met_bar = NO_ROW
 
 
-@leaf
+@inlined
+def at_activation(side, fraction, p):
+    """Has the water mark come `fraction` beyond the basis, in favour of the holder?"""
+    return reaches(side, p.water_mark, p.basis * (1.0 + side * fraction))
+
+
+@inlined
 def arm(side, p):
     """Activation of the trail and of break-even by the mark in force; both stay until flat."""
     if not (p.basis > 0.0):
         return  # a fraction of it names no price
-    if not p.armed and p.trailing_stop < inf and reaches(side, p.mark, p.basis * (1.0 + side * p.trail_activation)):
+    if not p.armed and p.trailing_stop < inf and at_activation(side, p.trail_activation, p):
         p.armed = 1
-    if not p.even and p.break_even < inf and reaches(side, p.mark, p.basis * (1.0 + side * p.break_even)):
+    if not p.even and p.break_even < inf and at_activation(side, p.break_even, p):
         p.even = 1
 
 
-@leaf
+@inlined
 def fraction_level(side, base, fraction):
     """The price `fraction` from `base` on `side` (1 above, -1 below) of it.
 
@@ -56,66 +59,72 @@ def fraction_level(side, base, fraction):
     return side * inf
 
 
-@leaf
+@inlined
 def set_levels(p):
     """Stop and take profit in force from basis, average price and water mark; stop_origin names the binding rule."""
     side = 1.0 if p.shares > 0.0 else -1.0
     arm(side, p)
-    stop = p.stop_price
-    if stop != stop:
+    stop = p.stop_loss_price
+    if absent(stop):
         stop = fraction_level(-side, p.basis, p.stop_loss)
-    p.stop_origin = STOP_LOSS
+    p.stop_origin = O_STOP_LOSS
     if p.even and side * (p.avg - stop) > 0.0:
         stop = p.avg
-        p.stop_origin = BREAK_EVEN
+        p.stop_origin = O_BREAK_EVEN
     if p.armed:
-        trail = fraction_level(-side, p.mark, p.trailing_stop)
+        trail = fraction_level(-side, p.water_mark, p.trailing_stop)
         if side * (trail - stop) > 0.0:
             stop = trail
-            p.stop_origin = TRAILING
-    p.stop = stop
-    p.goal = p.target_price
-    if p.goal != p.goal:
-        p.goal = fraction_level(side, p.basis, p.take_profit)
+            p.stop_origin = O_TRAILING_STOP
+    p.stop_level = stop
+    p.take_profit_level = p.take_profit_price
+    if absent(p.take_profit_level):
+        p.take_profit_level = fraction_level(side, p.basis, p.take_profit)
     p.stale_levels = 0
 
 
-@leaf
+@inlined
 def own_trail(high, low, p):
     """Trailing level from this bar's own extreme of an armed trail (3.1)."""
     if p.shares > 0.0:
-        return fraction_level(-1.0, max(p.mark, high), p.trailing_stop)
-    return fraction_level(1.0, min(p.mark, low), p.trailing_stop)
+        return fraction_level(-1.0, max(p.water_mark, high), p.trailing_stop)
+    return fraction_level(1.0, min(p.water_mark, low), p.trailing_stop)
 
 
-@leaf
+@inlined
 def stop_hit(price, p):
     """Is the price at the stop or beyond it, against the holder?"""
-    return reaches(-1.0 if p.shares > 0.0 else 1.0, price, p.stop)
+    return reaches(-1.0 if p.shares > 0.0 else 1.0, price, p.stop_level)
 
 
-@leaf
-def goal_hit(price, p, through):
-    return meets_limit(1.0 if p.shares > 0.0 else -1.0, price, p.goal, through)
+@inlined
+def take_profit_hit(price, p, through):
+    return meets_limit(1.0 if p.shares > 0.0 else -1.0, price, p.take_profit_level, through)
 
 
-@leaf
+@inlined
+def rules_hit(price, p, through):
+    """Is the price at either level in force, or beyond it?"""
+    return stop_hit(price, p) or take_profit_hit(price, p, through)
+
+
+@inlined
 def levels_in_range(high, low, p, params):
     """Can a rule of the position act on a bar of this range?"""
     if p.shares > 0.0:
-        return reaches(-1.0, low, p.stop) or meets_limit(1.0, high, p.goal, params.limit_through)
-    return reaches(1.0, high, p.stop) or meets_limit(-1.0, low, p.goal, params.limit_through)
+        return reaches(-1.0, low, p.stop_level) or meets_limit(1.0, high, p.take_profit_level, params.limit_through)
+    return reaches(1.0, high, p.stop_level) or meets_limit(-1.0, low, p.take_profit_level, params.limit_through)
 
 
-@leaf
+@inlined
 def trail_proven(high, low, close, p, params):
     """Does the close lie at or through the trail of this bar's own extreme?"""
-    if not p.armed or params.mark_close:
+    if not p.armed or params.water_mark_close:
         return False
     return reaches(-1.0 if p.shares > 0.0 else 1.0, close, own_trail(high, low, p))
 
 
-@leaf
+@inlined
 def rules_reached(high, low, close, p, params):
     """Can a rule of the position act on this bar, or be proved by its close?"""
     return levels_in_range(high, low, p, params) or trail_proven(high, low, close, p, params)

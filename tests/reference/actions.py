@@ -26,9 +26,7 @@ from .rules import update_levels
 
 def apply_actions(run):
     """1.1 and 1.4: what falls on this bar, in the order given."""
-    for action in run.scenario["actions"]:
-        if action["bar"] != run.t:
-            continue
+    for action in run.actions.get(run.t, []):
         asset, value, kind = action["asset"], action["value"], ACTIONS[action["kind"]]
         touches = run.positions[asset].shares != 0 or run.pending(asset) != []
         _count_rules(run, asset, action["kind"])
@@ -155,6 +153,16 @@ def dividend(run, asset, amount):
             order.rules["stop_loss_price"] -= amount
         if not buy and order.rules.get("take_profit_price") is not None:
             order.rules["take_profit_price"] -= amount
+        if never_met(order):
+            reached("1.1 never born" if order.status == UNBORN else "1.1 never met")
+            cancel(run, order, Reason.DIVIDEND)
+
+
+def never_met(order):
+    """A buy limit, or a sell stop that still waits for its trigger, at zero or below."""
+    if order.side > 0:
+        return order.kind in (LIMIT, STOP_LIMIT) and order.limit <= 0
+    return order.kind in (STOP, STOP_LIMIT) and not order.triggered and order.stop <= 0
 
 
 def close_out(run, asset, recovery):

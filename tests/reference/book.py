@@ -3,10 +3,12 @@
 import math
 from dataclasses import dataclass, field
 
+from .coverage import reached
 from .enums import DECIDED, GTC, INSIDE, LIVE, OPEN, Origin, Reason
 
 TOLERANCE = 1e-12  # a computed level equals a price within this, relatively
 RESIDUE = 1e-9  # shares below this part of an order or position are none
+WHOLE_LOTS = 2.0**53  # from here on a float has no fraction of a lot
 
 DEFAULTS = {
     "initial_cash": 100_000.0,
@@ -83,6 +85,9 @@ def floor_to_lots(quantity, lot):
     """Toward zero to whole lots after adding 1e-9 lots; lot 0 leaves the quantity."""
     if lot == 0:
         return quantity
+    if abs(quantity) / lot >= WHOLE_LOTS:
+        reached("6.3 beyond")
+        return quantity
     return sign(quantity) * math.floor(abs(quantity) / lot + 1e-9) * lot
 
 
@@ -135,6 +140,8 @@ class Order:
     rules: dict = field(default_factory=dict)
     arrival: float | None = None  # price at the decision
     cut: int = Reason.NONE  # what took a part of it away
+    replaces: bool = False  # the row of a replacement
+    held_back: bool = False  # a budget let it trade less than it would have
     # fee account: money only, a split leaves it
     notional: float = 0.0
     raw_fee: float = 0.0
@@ -206,6 +213,7 @@ class Run:
     orders: list = field(default_factory=list)
     active: list = field(default_factory=list)  # the orders that were pending at the start of the bar, and newer ones
     by_id: dict = field(default_factory=dict)
+    rows: dict = field(default_factory=dict)  # what the strategy says, by bar
     budget: list = field(default_factory=list)
     used: list = field(default_factory=list)  # per asset {+1: bought, -1: sold} in this bar
     volume_before: list = field(default_factory=list)
@@ -223,6 +231,7 @@ class Run:
     realised: float = 0.0
     dividends: float = 0.0
     fees: float = 0.0
+    actions: dict = field(default_factory=dict)  # corporate actions, by bar
     fills: list = field(default_factory=list)
     trades: list = field(default_factory=list)
     ambiguous: list = field(default_factory=list)
@@ -278,4 +287,14 @@ def new_run(scenario):
         stale=[False] * assets,
         delisted=[False] * assets,
         cool_until=[-1] * assets,
+        rows=by_bar(scenario["strategy"].get("rows", [])),
+        actions=by_bar(scenario["actions"]),
     )
+
+
+def by_bar(rows):
+    """Rows by the bar they name, in the order given."""
+    found = {}
+    for row in rows:
+        found.setdefault(row["bar"], []).append(row)
+    return found

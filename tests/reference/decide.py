@@ -4,7 +4,6 @@ from .actions import is_gone
 from .book import RULE_NAMES, RULE_PRICES, Order, floor_to_lots, sign
 from .coverage import reached
 from .enums import (
-    DECIDED,
     KINDS,
     MARKET,
     REPLACED,
@@ -23,19 +22,17 @@ def decide(run):
     strategy = run.scenario["strategy"]
     equity = marked_equity(run)
     if strategy["kind"] == "orders":
-        for row in strategy["rows"]:
-            if row["bar"] == run.t:
-                user_order(run, row)
+        for row in run.rows.get(run.t, []):
+            user_order(run, row)
     elif equity <= 0:
         return
     elif strategy["kind"] == "signals":
         signals(run, strategy, equity)
     else:
-        for row in strategy["rows"]:
-            if row["bar"] == run.t:
-                for asset, target in enumerate(row["targets"]):
-                    if target is not None:
-                        aim(run, strategy, asset, target, equity)
+        for row in run.rows.get(run.t, []):
+            for asset, target in enumerate(row["targets"]):
+                if target is not None:
+                    aim(run, strategy, asset, target, equity)
 
 
 def is_entry(held, quantity):
@@ -80,6 +77,9 @@ def place(run, order, reason):
     """Submit a sized order, or leave the row of its refusal."""
     if reason == Reason.NONE:
         return submit(run, order)
+    against = run.positions[order.asset].shares * order.direction < 0
+    if against and reason in (Reason.MINIMUM, Reason.COOLDOWN):
+        reached("4.6 anew")
     count_refusal(reason)
     return refuse(run, order, reason)
 
@@ -334,16 +334,25 @@ def replace(run, old, row):
     if not old.pending:
         return
     reached("4.6 replace")
-    quantity = old.left if quantity is None else quantity
-    new = Order(old.asset, run.t, old.kind, quantity, quantity, origin=old.origin, time_in_force=old.time_in_force)
+    given = old.left if quantity is None else quantity
+    closes = given == -run.positions[old.asset].shares
+    quantity = given if closes else floor_to_lots(given, run.config["lot"])
+    new = Order(old.asset, run.t, old.kind, given, given, origin=old.origin, time_in_force=old.time_in_force)
     for name in ("limit", "stop", "trail", "mark", "bars", "triggered", "reduce_only", "rank", "group", "parent"):
         setattr(new, name, getattr(old, name))
     for name in ("children", "opened", "size", "granted", "rules"):
         setattr(new, name, getattr(old, name))
+    new.replaces = True
     edit(new, row)
     end(run, old, REPLACED, Reason.REPLACED)
-    submit(run, new)
-    new.status = DECIDED
+    if quantity == 0:
+        count_refusal(Reason.LOT)
+        refuse(run, new, Reason.LOT)
+    else:
+        submit(run, new)
+        if quantity != given:
+            reached("6.3 lot")
+            new.left, new.cut = quantity, Reason.LOT
     for child in new.children:
         child.parent = new
     if new.parent is not None:

@@ -87,6 +87,11 @@ def order_row(order):
     }
 
 
+def capped(account):
+    """How many orders a budget has ever held back (6.1)."""
+    return sum(order.held_back for order in account.orders)
+
+
 def outcome(account):
     """Everything the run wrote, as plain data."""
     return {
@@ -99,7 +104,7 @@ def outcome(account):
         "positions": [row[3] for row in account.records],
         "ambiguous": account.ambiguous,
         "booked": account.booked,
-        "counters": {"conflicts": account.conflicts, "closes_left_out": 0},
+        "counters": {"conflicts": account.conflicts, "closes_left_out": 0, "capped": capped(account)},
         "final": {
             "shares": [position.shares for position in account.positions],
             "avg": [position.average for position in account.positions],

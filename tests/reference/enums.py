@@ -23,6 +23,7 @@ class Reason:
 
     NONE, CASH, NO_SHORT, COOLDOWN, MINIMUM, LOT, EXPIRED, REPLACED = range(8)
     GROUP, CANCELLED, FLAT, DELISTED, BANKRUPT, NO_PRICE, NO_EQUITY, SIGNAL_EXIT = range(8, 16)
+    VOLUME, DIVIDEND = range(16, 18)
 
 
 # an order that ends for one of these without a fill was refused, not cancelled

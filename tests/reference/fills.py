@@ -11,7 +11,6 @@ from .enums import (
     CLOSE,
     DECIDED,
     DECISION_CLOSE,
-    EXPIRED,
     INSIDE,
     IOC,
     KIND_NAMES,
@@ -29,10 +28,11 @@ from .enums import (
 from .ledger import settle, short_value
 from .orders import (
     cancel,
-    end,
     end_exits_of_flat,
     finish_when_empty,
     grow_children,
+    lapse,
+    newborn,
     share_fill,
     take_away,
     trigger,
@@ -56,13 +56,20 @@ def closable(run, order):
     """Unsigned shares that the closing leg of an order can trade now."""
     position = run.positions[order.asset]
     wanted = min(abs(order.left), abs(position.shares))
+    if wanted < abs(position.shares):
+        wanted = floor_to_lots(wanted, run.config["lot"])
+    return within_budget(run, order, wanted)
+
+
+def within_budget(run, order, wanted):
+    """What the budget lets the order trade of unsigned `wanted`; one that gets less has been held back (6.1)."""
     left = budget_left(run, order.asset)
     if wanted <= left:
-        if wanted >= abs(position.shares):
-            return abs(position.shares)
-        return floor_to_lots(wanted, run.config["lot"])
+        return wanted
     count_bound(run, order.asset)
-    return floor_to_lots(left, run.config["lot"])
+    quantity = floor_to_lots(left, run.config["lot"])
+    order.held_back = order.held_back or quantity < wanted
+    return quantity
 
 
 def take_turn(run, order, moment, exit_only=False):
@@ -88,7 +95,7 @@ def _closing_leg(run, order, moment):
     stays_flat = order.reduce_only or (order.side < 0 and not run.config["allow_short_selling"])
     if stays_flat and abs(order.left) > abs(shares) * (1 + RESIDUE):
         reached("2.2 cut")
-        take_away(run, order, -shares, Reason.NO_SHORT)
+        order.left, order.cut = -shares, Reason.NO_SHORT  # however large the order was, this is no rest of it (6.3)
     quantity = closable(run, order)
     if quantity > 0:
         fill(run, order, quantity, moment)
@@ -96,10 +103,7 @@ def _closing_leg(run, order, moment):
 
 def capped_entry(run, order):
     """Unsigned shares that an entry may trade now before the cash check."""
-    wanted, left = abs(order.left), budget_left(run, order.asset)
-    if wanted > left:
-        count_bound(run, order.asset)
-    return floor_to_lots(min(wanted, left), run.config["lot"])
+    return within_budget(run, order, floor_to_lots(abs(order.left), run.config["lot"]))
 
 
 def _opening_leg(run, order, moment):
@@ -222,15 +226,12 @@ def fill(run, order, quantity, moment):
 
 
 def _opened(run, order, quantity, price, moment, was_flat):
-    """Rules of a new position; levels after an add at an open or at the deciding close."""
+    """Rules of a new position, or the basis after an add; the levels of that are renewed later (5.1)."""
     run.entered.add(order.asset)
     if was_flat:
         open_position(run, order, price, moment)
         return
-    position = run.positions[order.asset]
-    add_to_basis(run, position, order.side * quantity, price)
-    if moment.phase in (OPEN, DECISION_CLOSE):
-        update_levels(position)
+    add_to_basis(run, run.positions[order.asset], order.side * quantity, price)
 
 
 def _count_fill(run, order, moment):
@@ -298,7 +299,7 @@ def fill_at_deciding_close(run):
             position.high, position.low = max(position.high, close), min(position.low, close)
     for order in chosen:
         if order.time_in_force == IOC and order.pending:
-            end(run, order, EXPIRED, Reason.EXPIRED)
+            lapse(run, order)
 
 
 def auction(run, orders, phase):
@@ -324,8 +325,12 @@ def auction(run, orders, phase):
     fill_batch(run, [order for order in with_price if order.batch], prices, phase)
     for order in sorted((o for o in with_price if not o.batch), key=run.rank_key):
         if order.pending and executable(run, order, prices[order.asset], phase):
-            reached("2.1 entry")
+            waited = order.reduce_only and order.asset in run.entered
+            reached("2.2 waits" if waited and phase == OPEN else "2.1 entry")
             take_turn(run, order, Moment(phase, prices[order.asset]))
+    for asset in sorted(run.entered):
+        if phase != CLOSE and run.positions[asset].shares != 0:  # additions at 4.1 count from 4.4 on
+            update_levels(run.positions[asset])
     for asset in sorted(run.entered):
         passed_levels(run, asset, Moment(phase, prices[asset]))
 
@@ -357,8 +362,16 @@ def fire_target(run, asset, moment, name):
 def passed_levels(run, asset, moment):
     """Children by submission, then rules, whose level is already passed at the price that opened the position."""
     for order in run.live(asset):
-        newborn = order.birth is not None and (order.birth.bar, order.birth.phase) == (run.t, moment.phase)
-        if newborn and order.kind != MARKET and order.pending and executable(run, order, moment.base, moment.phase):
+        if order.kind == MARKET or not order.pending:
+            continue
+        if not newborn(run, order, moment.phase):
+            older = order.parent is not None and order.stop is not None and moment.phase != OPEN
+            if older and (at_or_above if order.side > 0 else at_or_below)(moment.base, order.stop):
+                reached("2.1 older child")
+            continue
+        if moment.phase != OPEN and order.time_in_force in (IOC, AT_OPEN, AT_CLOSE):
+            reached("1.7 child waits")  # for the next open, or expires at 4.2
+        elif executable(run, order, moment.base, moment.phase):
             reached("2.1 passed")
             take_turn(run, order, moment)
     if run.positions[asset].shares != 0:

@@ -7,6 +7,7 @@ from .enums import (
     AT_OPEN,
     BARS,
     CANCELLED,
+    CLOSE,
     DAY,
     DECIDED,
     DECISION_CLOSE,
@@ -14,6 +15,7 @@ from .enums import (
     FILLED,
     IOC,
     LIVE,
+    OPEN,
     REFUSALS,
     REJECTED,
     REPLACED,
@@ -85,6 +87,13 @@ def finish_when_empty(run, order):
         cancel(run, order, order.cut)
 
 
+def lapse(run, order):
+    """The time of an order is over: held back by a budget before, it is the volume that kept it (6.1)."""
+    if order.held_back:
+        reached("6.1 expired")
+    end(run, order, EXPIRED, Reason.VOLUME if order.held_back else Reason.EXPIRED)
+
+
 def expire(run):
     """1.6: day and n-bar orders end before the open."""
     sessions = run.scenario["session"]
@@ -96,7 +105,7 @@ def expire(run):
             over = run.t >= order.first_live + order.bars
         if over:
             reached("1.6")
-            end(run, order, EXPIRED, Reason.EXPIRED)
+            lapse(run, order)
 
 
 def activate(run):
@@ -112,10 +121,12 @@ def expire_after_open(run):
     for order in run.live():
         if order.time_in_force == IOC and run.t >= order.first_live:
             reached("1.7 ioc")
-            end(run, order, EXPIRED, Reason.EXPIRED)
+            _count_child(run, order)
+            lapse(run, order)
         elif order.time_in_force == AT_OPEN and run.has_bar(order.asset):
             reached("1.7 at_open")
-            end(run, order, EXPIRED, Reason.EXPIRED)
+            _count_child(run, order)
+            lapse(run, order)
 
 
 def expire_after_close(run):
@@ -123,7 +134,20 @@ def expire_after_close(run):
     for order in run.live():
         if order.time_in_force == AT_CLOSE and run.has_bar(order.asset):
             reached("4.2")
-            end(run, order, EXPIRED, Reason.EXPIRED)
+            if newborn(run, order, CLOSE):
+                reached("1.7 child too late")
+            lapse(run, order)
+
+
+def newborn(run, order, phase):
+    """A child that this phase of this bar has borne."""
+    return order.birth is not None and (order.birth.bar, order.birth.phase) == (run.t, phase)
+
+
+def _count_child(run, order):
+    """Count children for which the first open after their birth was the last one too."""
+    if order.birth is not None and not newborn(run, order, OPEN):
+        reached("1.7 child of one open")
 
 
 def siblings(run, order):
@@ -144,8 +168,9 @@ def trigger(run, order):
     if order.triggered or order.kind not in (STOP, STOP_LIMIT, TRAILING_STOP):
         return
     order.triggered = True
+    in_vain = order.reduce_only and sign(run.positions[order.asset].shares) != -order.side
     for other in siblings(run, order):
-        reached("2.4 ended")
+        reached("2.4 in vain" if in_vain else "2.4 ended")
         cancel(run, other, Reason.GROUP)
     end_parent(run, order)
 
@@ -209,5 +234,5 @@ def end_exits_of_flat(run, asset):
     for order in run.pending(asset):
         born = any(child.row >= 0 for child in order.children)
         if order.origin in RULE_ORDERS or order.parent is not None or born:
-            reached("5.2 flat")
+            reached("2.4 replaced" if order.replaces else "5.2 flat")
             cancel(run, order, Reason.FLAT)

@@ -52,33 +52,46 @@ def add_to_basis(run, position, quantity, price):
 def update_levels(position):
     """Recompute the stop and the target in force; an armed trail and a reached break-even stay so until flat."""
     side = sign(position.shares)
-    rules, basis = position.rules, position.basis
-    reached_price = at_or_above if side > 0 else at_or_below
-    activation = rules["trail_activation"] or 0.0
-    position.armed = position.armed or (
-        rules["trailing_stop"] is not None and reached_price(position.mark, basis * (1 + side * activation))
-    )
-    position.even = position.even or (
-        rules["break_even"] is not None and reached_price(position.mark, basis * (1 + side * rules["break_even"]))
-    )
+    rules = position.rules
+    _arm(position, side)
     stops = []
     if rules["stop_loss_price"] is not None:
         stops.append((rules["stop_loss_price"], Origin.STOP_LOSS))
-    elif rules["stop_loss"] is not None:
-        stops.append((basis * (1 - side * rules["stop_loss"]), Origin.STOP_LOSS))
+    else:
+        stops.append((part_of(position.basis, rules["stop_loss"], -side), Origin.STOP_LOSS))
     if position.even:
         stops.append((position.average, Origin.BREAK_EVEN))
     if position.armed:
-        stops.append((position.mark * (1 - side * rules["trailing_stop"]), Origin.TRAILING_STOP))
+        stops.append((part_of(position.mark, rules["trailing_stop"], -side), Origin.TRAILING_STOP))
     position.stop = None
     for level, origin in stops:  # the first of equal levels gives the name
-        if position.stop is None or side * level > side * position.stop:
+        if level is not None and (position.stop is None or side * level > side * position.stop):
             position.stop, position.stop_origin = level, origin
-    position.goal = None
-    if rules["take_profit_price"] is not None:
-        position.goal = rules["take_profit_price"]
-    elif rules["take_profit"] is not None:
-        position.goal = basis * (1 + side * rules["take_profit"])
+    position.goal = rules["take_profit_price"]
+    if position.goal is None:
+        position.goal = part_of(position.basis, rules["take_profit"], side)
+
+
+def part_of(price, fraction, side):
+    """A price moved by a fraction up or down; None without a fraction, or of a price that is not above zero (5.1)."""
+    if fraction is None:
+        return None
+    if price <= 0:
+        reached("5.1 no price")
+        return None
+    return price * (1 + side * fraction)
+
+
+def _arm(position, side):
+    """Arm the trail and the break-even stop once the mark has reached their part of the basis."""
+    rules = position.rules
+    reached_price = at_or_above if side > 0 else at_or_below
+    if rules["trailing_stop"] is not None and not position.armed:
+        level = part_of(position.basis, rules["trail_activation"] or 0.0, side)
+        position.armed = level is not None and reached_price(position.mark, level)
+    if rules["break_even"] is not None and not position.even:
+        level = part_of(position.basis, rules["break_even"], side)
+        position.even = level is not None and reached_price(position.mark, level)
 
 
 def stop_lives(run, asset):

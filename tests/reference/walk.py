@@ -22,7 +22,7 @@ from .enums import (
 )
 from .fills import Moment, available_cash, fire_target, take_turn
 from .orders import trigger
-from .rules import stop_in_force, stop_lives, stop_order, target_in_force
+from .rules import part_of, stop_in_force, stop_lives, stop_order, target_in_force
 
 DOWN, UP = -1, 1
 
@@ -321,6 +321,8 @@ def meet_waiting(run, asset, chosen, name):
             if not in_range(run, asset, level):
                 continue
             note_unproven(run, asset, level)
+            if level.birth.certain and level.price == level.birth.price and level.side != level.birth.side:
+                reached("3.2 other side")
             if not chosen(level):
                 continue
             key = (abs(level.price - level.birth.price), position_in_list)
@@ -352,16 +354,33 @@ def trail_this_bar(run, asset):
     if position.shares != 0 and position.armed and not inside_now(run, position.birth) and not stop_lives(run, asset):
         side = sign(position.shares)
         mark = own_mark(run, asset, position.mark, side > 0)
-        level = Level(mark * (1 - side * position.rules["trailing_stop"]), -side, True)
-        if reached_by(close, level):
+        price = part_of(mark, position.rules["trailing_stop"], -side)
+        if price is not None and reached_by(close, Level(price, -side, True)):
             counted = True
             if run.config["trail_timing"] == "proved":
                 reached("3.1 proved")
                 position.stop_met = run.t
                 take_turn(run, stop_order(run, asset, Origin.TRAILING_STOP), Moment(INSIDE, close))
+    _count_unarmed(run, asset)
     if counted and run.config["trail_timing"] == "lagged":
         reached("3.1 lagged")
         run.ambiguous.append((run.t, asset, TRAIL))
+
+
+def _count_unarmed(run, asset):
+    """Count trails that the bar's own extreme arms and its close has passed: they say nothing about this bar."""
+    position = run.positions[asset]
+    if position.shares == 0 or position.armed or position.rules["trailing_stop"] is None:
+        return
+    if inside_now(run, position.birth) or position.basis <= 0:
+        return
+    side = sign(position.shares)
+    mark, rules = own_mark(run, asset, position.mark, side > 0), position.rules
+    activation = part_of(position.basis, rules["trail_activation"] or 0.0, side)
+    level = part_of(mark, rules["trailing_stop"], -side)
+    arms = (at_or_above if side > 0 else at_or_below)(mark, activation)
+    if level is not None and arms and reached_by(run.price("close", asset), Level(level, -side, True)):
+        reached("3.1 not armed")
 
 
 def trails_since_open(run, order):

@@ -20,8 +20,8 @@ from facade.config.errors import EVENT_ENGINE_NAMES
 from facade.config.model import Config
 from facade.data.clock import parse_bound
 from facade.errors import ConfigError, DataError, listing
-from facade.strategies.frames import did_you_mean
 from facade.sweeps.grid.axes import DEFAULT, Axis
+from facade.wording import did_you_mean
 
 RESERVED = ("strategy", "symbols", "window")
 PANEL = "panel"

@@ -12,12 +12,14 @@ import numpy as np
 import polars as pl
 
 from facade.config.model import Config
+from facade.data.memory import frozen
 from facade.errors import ConfigError, StrategyError
-from facade.strategies.frames import collect_frame, did_you_mean, frozen
+from facade.strategies.frames import collect_frame
 from facade.sweeps.grid.axes import DEFAULT, LABELLED, Axis, axes_of_frame, axes_of_rows, axis_values, distinct
 from facade.sweeps.grid.checks import Names
 from facade.sweeps.grid.labels import label_series, labels_of, numbered
 from facade.sweeps.grid.samplers import Distribution, Sample, check_seed, new_seed
+from facade.wording import did_you_mean
 
 MOST_ROWS = 2**31 - 1
 """Codes are 32 bits wide."""

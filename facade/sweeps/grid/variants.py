@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from facade.data.panel import Panel
 from facade.errors import StrategyError
-from facade.strategies.orders import STRATEGIES, STRATEGY_NAMES
+from facade.strategies.strategy import Strategy, kinds_of_strategy
 from facade.sweeps.grid.axes import shown
 from facade.sweeps.grid.checks import PANEL
 
@@ -28,13 +29,13 @@ class Variant:
         """Arguments that a row has to give: those without a default, but for the panel."""
         return tuple(name for name, has_default in self.arguments.items() if not has_default and name != PANEL)
 
-    def make(self, parameters: Mapping[str, Any], panel: Any, row: int) -> Any:
+    def make(self, parameters: Mapping[str, Any], panel: Panel, row: int) -> Strategy:
         """The strategy of these parameters, of which the function's own are taken; `row` is the first to want it.
 
         Raises StrategyError naming parameters and row for whatever the function raises (as its cause), and when it
         returns something else than a strategy.
         """
-        if isinstance(self.given, STRATEGIES):
+        if isinstance(self.given, Strategy):
             return self.given
         own = {name: parameters[name] for name in self.arguments if name in parameters}
         where = f"{self.what}{_call(own)}, row {row}"
@@ -44,8 +45,8 @@ class Variant:
             made = self.given(**own)
         except Exception as error:
             raise StrategyError(f"{where}: {type(error).__name__}: {error}") from error
-        if not isinstance(made, STRATEGIES):
-            raise StrategyError(f"{where}: returned {type(made).__name__}; it must return {STRATEGY_NAMES}")
+        if not isinstance(made, Strategy):
+            raise StrategyError(f"{where}: returned {type(made).__name__}; it must return {kinds_of_strategy()}")
         return made
 
 
@@ -80,11 +81,11 @@ class Variants:
 
 
 def _read(what: str, given: Any) -> Variant:
-    if isinstance(given, STRATEGIES):
+    if isinstance(given, Strategy):
         return Variant(what, given, {})
     if not callable(given):
         raise StrategyError(
-            f"{what} must be {STRATEGY_NAMES}, a function of parameters that returns one, or a mapping "
+            f"{what} must be {kinds_of_strategy()}, a function of parameters that returns one, or a mapping "
             f"name -> strategy, got {type(given).__name__}"
         )
     return Variant(what, given, _arguments(what, given))

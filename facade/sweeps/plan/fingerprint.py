@@ -23,14 +23,12 @@ import polars as pl
 from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.strategies.frames import collect_frame
-from facade.strategies.orders import STRATEGIES
+from facade.strategies.strategy import Strategy
 
 PLAIN = (str, bytes, int, float, complex, bool, type(None), date, time, timedelta, np.generic, type(Ellipsis))
 
-DATA = (*PLAIN, np.ndarray, pl.LazyFrame, Mapping, list, tuple, set, frozenset, range, Panel, Config, *STRATEGIES)
+DATA = (*PLAIN, np.ndarray, pl.LazyFrame, Mapping, list, tuple, set, frozenset, range, Panel, Config, Strategy)
 """Besides frames and series, which have the Arrow C stream."""
-UNPARSED = ("frame", "entries", "exits", "short_entries", "short_exits", "size", "rank")
-"""What was given to a strategy; what it was parsed to decides."""
 
 
 def fingerprint(*values: Any) -> str:
@@ -89,8 +87,8 @@ class _Reader:
             self._read_object(value)
 
     def _read_object(self, value: Any) -> None:
-        if isinstance(value, STRATEGIES):
-            self._all("strategy", (type(value).__name__, {n: v for n, v in vars(value).items() if n not in UNPARSED}))
+        if isinstance(value, Strategy):
+            self._all("strategy", (type(value).__name__, value.content()))
         elif isinstance(value, CodeType):
             self._all("code", (value.co_code, value.co_consts, value.co_names, value.co_varnames, value.co_freevars))
         elif isinstance(value, FunctionType):

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facade.config.model import RULE_FIELDS, PerAsset
+from facade.config.model import PER_ASSET
+from facade.config.per_asset import PerAsset
 from facade.encode.params import Knobs, Varied, cap_in_force
 
 WIDEST = 2**31
@@ -161,7 +162,6 @@ def structure_columns(columns: Mapping[str, Any], knobs: Knobs, has_volume: bool
         each("max_stale", int),  # stale, events
         each("allow_short_selling", int),  # weights that are lifted or refused
         each("entry_rank", lambda value: value == "rank"),  # ranks of orders; the demand for ranks
-        which("spread", (PerAsset, str)),  # half_spread
-        *(which(name, (PerAsset,)) for name in RULE_FIELDS),  # rules, asset_rules
+        *(which(name, (PerAsset, str)) for name in PER_ASSET),  # half_spread; rules, asset_rules
     ]
     return [np.asarray(column, np.int64) for column in found if np.ndim(column)]

@@ -8,58 +8,33 @@ only changes PARAMS, a record a row.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from facade.config.model import RULE_FIELDS, Config, PerAsset
+from facade.config.model import PER_ASSET, Config
+from facade.config.per_asset import PerAsset
 from facade.data.clock import calendar_years
-from facade.data.selection import Selection, clock_of, has_volume, locate, select
+from facade.data.panel import Panel, select
+from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.encode.inputs import EncodedInputs, apply_settings, encode
 from facade.encode.market import half_spread
 from facade.encode.params import Knobs, Varied, asset_values, cap_in_force, check_volume, missing_volume, params_rows
 from facade.errors import ConfigError, DataError, StrategyError
-from facade.results.result import versions
-from facade.strategies.within import Placed
+from facade.results.facts import versions
+from facade.strategies.strategy import Placed, Strategy
 from facade.sweeps.grid.axes import DEFAULT, Default
+from facade.sweeps.grid.grid import Grid
 from facade.sweeps.grid.variants import Variant, Variants
 from facade.sweeps.plan.fingerprint import fingerprint
 from facade.sweeps.plan.groups import Group, Groups, any_of, number, parts, structure_columns
+from facade.sweeps.plan.recent import Recent
 from ml4t_kernel.compile.jit import DIGEST
-
-if TYPE_CHECKING:
-    from facade.data.panel import Panel
-    from facade.sweeps.grid.grid import Grid
 
 __all__ = ["Group", "Groups", "Plan", "make_plan"]
 
-PER_ASSET = (*RULE_FIELDS, "spread")
-"""Fields of Config that may be mappings symbol -> value."""
 RECENT_INPUTS, RECENT_STRATEGIES, RECENT_PANELS = 3, 2, 64
-
-
-class Recent:
-    """The values asked for last: at most so many, and of at most so much weight, but always the last one."""
-
-    def __init__(self, most: int, weight: float = np.inf) -> None:
-        self._most, self._weight = most, weight
-        self._held: OrderedDict[int, tuple[Any, float]] = OrderedDict()
-
-    def get(self, key: int, build: Callable[[], Any], weigh: Callable[[Any], float] = lambda value: 0.0) -> Any:
-        """The value of `key`, built when it is not held."""
-        if key not in self._held:
-            value = build()
-            self._held[key] = value, weigh(value)
-        self._held.move_to_end(key)
-        while len(self._held) > 1 and (len(self._held) > self._most or self._heavy()):
-            self._held.popitem(last=False)
-        return self._held[key][0]
-
-    def _heavy(self) -> bool:
-        return sum(weight for _, weight in self._held.values()) > self._weight
 
 
 class Plan:
@@ -135,7 +110,7 @@ class Plan:
 
         return self._panels.get(int(self._selections.of[row]), build, self._weight)
 
-    def strategy_of(self, row: int) -> Any:
+    def strategy_of(self, row: int) -> Strategy:
         """Strategy of a row, cut to `panel_of(row)`; a function is called at most once while its rows follow.
 
         Raises StrategyError naming row and parameters for what a strategy function raised.

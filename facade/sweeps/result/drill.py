@@ -5,16 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from facade.backtest import run_encoded
 from facade.encode.inputs import EncodedInputs, encode
 from facade.errors import BacktestWarning
-from facade.results.decode import Run
 from facade.results.result import Result
-
-if TYPE_CHECKING:
-    from facade.sweeps.plan.plan import Plan
+from facade.results.run import Run
+from facade.sweeps.plan.plan import Plan
 
 
 def run_of(plan: Plan, row: int, changes: Mapping[str, Any]) -> Run:

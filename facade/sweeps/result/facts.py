@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from facade.config.model import Config
 from facade.results.metrics import CONSTANT
 from facade.sweeps.rows.columns import table_names
-
-if TYPE_CHECKING:
-    from facade.config.model import Config
 
 METRIC_SETTINGS: Mapping[str, Any] = {"risk_free_rate": 0.0, "degrees_of_freedom": 1, "constant_below": CONSTANT}
 """How ratios of `facade.results.metrics` are computed; bars a year are a column of the table."""

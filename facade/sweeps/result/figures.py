@@ -12,15 +12,14 @@ import polars as pl
 
 from facade.results.figure import plotly_modules
 from facade.results.metrics import FRACTIONS
-from facade.sweeps.result.ranking import column_of, direction_note, direction_of, ranked
+from facade.sweeps.result.facts import SweepFacts
+from facade.sweeps.result.ranking import column_of, direction_note, direction_of, ranked, rows_of
 from facade.sweeps.result.scales import NONE, Scale, clipped, colours, scale_of, tick_format, value_text
-from facade.sweeps.result.text import plural
 from facade.sweeps.rows.columns import ROW
+from facade.wording import plural
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from facade.sweeps.result.result import SweepResult
 
 AGGREGATES = ("median", "mean", "max", "min", "count")
 GAP = "#D9D9D9"
@@ -33,7 +32,8 @@ BAND = 0.06  # of an axis, taken by the lines of a value
 
 
 def heatmap(
-    result: SweepResult,
+    facts: SweepFacts,
+    table: pl.LazyFrame,
     x: str,
     y: str,
     metric: str = "sharpe",
@@ -47,6 +47,8 @@ def heatmap(
 
     Parameters
     ----------
+    facts, table
+        Of a `SweepResult`; the rows that are shown.
     x, y : str
         Parameters of the grid.
     metric : str
@@ -71,26 +73,27 @@ def heatmap(
     if aggregate not in AGGREGATES:
         raise ValueError(f"aggregate={aggregate!r} is not allowed; it is one of {', '.join(AGGREGATES)}")
     go, _ = plotly_modules()
-    _check_parameters(result, (x, y))
+    _check_parameters(facts, (x, y))
     if x == y:
         raise ValueError(f"x and y are both {x!r}; give two parameters")
-    column = column_of(result.facts, metric)
-    table = result.scan().select(x, y, pl.col(column).cast(pl.Float64)).collect()
-    if not table.height:
+    column = column_of(facts, metric)
+    rows = table.select(x, y, pl.col(column).cast(pl.Float64)).collect()
+    if not rows.height:
         raise ValueError("the result has no rows to draw")
-    across, up = (scale_of(table[name], bins) for name in (x, y))
-    values = _cells(across, up, table[column].to_numpy(), aggregate)
+    across, up = (scale_of(rows[name], bins) for name in (x, y))
+    values = _cells(across, up, rows[column].to_numpy(), aggregate)
     shown = "" if aggregate == "count" else metric
-    others = [name for name in result.parameters if name not in (x, y)]
-    deep = table.height > int(np.isfinite(_cells(across, up, np.zeros(table.height), "count")).sum())
+    others = [name for name in facts.parameters if name not in (x, y)]
+    deep = rows.height > int(np.isfinite(_cells(across, up, np.zeros(rows.height), "count")).sum())
     bar = f"{aggregate}<br>{metric}" if shown and deep else shown or "configurations"
     figure = go.Figure(go.Heatmap(**_heat(across, up, values, shown, bar)))
-    _lay_out_heatmap(figure, across, up, title or _heat_title(metric, aggregate, others, deep, result.trials), height)
+    _lay_out_heatmap(figure, across, up, title or _heat_title(metric, aggregate, others, deep, facts.trials), height)
     return figure
 
 
 def parallel_coordinates(
-    result: SweepResult,
+    facts: SweepFacts,
+    table: pl.LazyFrame,
     metric: str = "sharpe",
     *,
     columns: list[str] | None = None,
@@ -102,9 +105,10 @@ def parallel_coordinates(
 
     Where many lines meet in one value of a parameter they are drawn side by side, the best on top of the others.
 
-    columns: parameters and result columns to show; every parameter by default, those without a choice left out. limit:
-    lines drawn at most; of more rows, evenly many of each rank, the best and the worst among them, and the title says
-    so. Rows without a number for the metric are left out, infinite values drawn at the end of the axis.
+    facts, table: of a `SweepResult`. columns: parameters and result columns to show; every parameter by default, those
+    without a choice left out. limit: lines drawn at most; of more rows, evenly many of each rank, the best and the
+    worst among them, and the title says so. Rows without a number for the metric are left out, infinite values drawn
+    at the end of the axis.
 
     Raises
     ------
@@ -116,11 +120,12 @@ def parallel_coordinates(
     if limit < 2:
         raise ValueError(f"limit={limit!r} is not allowed; it must be at least 2")
     go, _ = plotly_modules()
-    column = column_of(result.facts, metric)
-    rows = ranked(result.scan(), column, direction_of(metric), len(result))
+    column = column_of(facts, metric)
+    count = rows_of(table)
+    rows = ranked(table, column, direction_of(metric), count)
     if not rows.height:
-        raise ValueError(f"no row has a number for metric={metric!r} ({len(result):,} rows)")
-    names = _chosen(result, rows, columns)
+        raise ValueError(f"no row has a number for metric={metric!r} ({count:,} rows)")
+    names = _chosen(facts, rows, columns)
     drawn = rows
     if rows.height > limit:
         drawn = rows[np.unique(np.linspace(0, rows.height - 1, limit).round().astype(np.int64))]
@@ -140,7 +145,7 @@ def parallel_coordinates(
     figure = go.Figure(go.Parcoords(line=line, dimensions=dimensions, **style))
     some = f"{drawn.height:,} of " if drawn.height < rows.height else ""
     text = f"{metric}: {some}{plural(rows.height, 'row')}{', evenly by rank' if some else ''}{direction_note(metric)}"
-    _lay_out_lines(figure, title or f"{text}; {plural(result.trials, 'trial')}", dimensions[0], height)
+    _lay_out_lines(figure, title or f"{text}; {plural(facts.trials, 'trial')}", dimensions[0], height)
     return figure
 
 
@@ -155,11 +160,11 @@ def _lay_out_lines(figure: Figure, title: str, first: dict[str, Any], height: in
     )
 
 
-def _check_parameters(result: SweepResult, names: tuple[str, ...]) -> None:
+def _check_parameters(facts: SweepFacts, names: tuple[str, ...]) -> None:
     for name in names:
-        if name not in result.parameters:
+        if name not in facts.parameters:
             raise ValueError(
-                f"{name!r} is not a parameter of the sweep ({', '.join(result.parameters) or 'it has none'})"
+                f"{name!r} is not a parameter of the sweep ({', '.join(facts.parameters) or 'it has none'})"
             )
 
 
@@ -244,16 +249,16 @@ def _axis_format(name: str, numbers: np.ndarray) -> dict[str, Any]:
 # Parallel coordinates ------------------------------------------------------------------------------------------------
 
 
-def _chosen(result: SweepResult, rows: pl.DataFrame, columns: list[str] | None) -> list[tuple[str, str]]:
+def _chosen(facts: SweepFacts, rows: pl.DataFrame, columns: list[str] | None) -> list[tuple[str, str]]:
     """(label, column of the table) of every axis but the last."""
     if columns is None:
-        return [(name, name) for name in result.parameters if rows[name].n_unique() > 1]
+        return [(name, name) for name in facts.parameters if rows[name].n_unique() > 1]
     chosen = []
     for name in columns:
-        if name not in result.parameters and (name not in result.columns or name == "reason"):
-            known = ", ".join((*result.parameters, *result.columns))
+        if name not in facts.parameters and (name not in facts.names or name == "reason"):
+            known = ", ".join((*facts.parameters, *facts.names))
             raise ValueError(f"columns: {name!r} is neither a parameter nor a number of the table ({known})")
-        chosen.append((name, name if name in result.parameters else result.facts.names[name]))
+        chosen.append((name, name if name in facts.parameters else facts.names[name]))
     return chosen
 
 

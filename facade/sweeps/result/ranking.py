@@ -12,9 +12,9 @@ from facade.errors import BacktestWarning
 from facade.results.metrics import LESS, METRICS, more_is_better
 from facade.results.result import Result
 from facade.results.text import compared
-from facade.strategies.frames import did_you_mean
 from facade.sweeps.result.facts import SweepFacts
 from facade.sweeps.rows.columns import BANKRUPT, ROW
+from facade.wording import did_you_mean
 
 READINGS: Mapping[str, tuple[str, tuple[str, str]]] = {
     "ambiguous_two_sided": ("tie", ("pessimistic", "optimistic")),
@@ -112,6 +112,11 @@ def ranked(table: pl.LazyFrame, column: str, maximize: bool, count: int) -> pl.D
     value = pl.col(column).cast(pl.Float64)
     found = table.filter(value.is_not_nan() & value.is_not_null())
     return found.sort(value, ROW, descending=[maximize, False]).head(count).collect()
+
+
+def rows_of(table: pl.LazyFrame) -> int:
+    """How many rows a table has."""
+    return int(table.select(pl.len()).collect().item())
 
 
 def best_of(facts: SweepFacts, record: Mapping[str, Any], metric: str, maximize: bool) -> Best:

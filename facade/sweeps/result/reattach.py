@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from facade.backtest import as_panel
+from facade.arguments import as_panel
 from facade.errors import BacktestWarning, DataError
 from facade.sweeps.grid.grid import Constraint, read_grid
 from facade.sweeps.grid.variants import Variants
 from facade.sweeps.plan.plan import Plan, make_plan
 from facade.sweeps.result.drill import row_runner
 from facade.sweeps.result.saved import StoredSource
-
-if TYPE_CHECKING:
-    from facade.sweeps.result.sources import Source
+from facade.sweeps.result.sources import Source
 
 
 def attached(

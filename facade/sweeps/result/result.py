@@ -11,22 +11,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from facade.config.model import Config
 from facade.errors import DataError
 from facade.results.result import Result
 from facade.results.returns import returns_of
+from facade.sweeps.grid.grid import Constraint
+from facade.sweeps.plan.plan import Plan
 from facade.sweeps.result.facts import SweepFacts
-from facade.sweeps.result.ranking import Best, Contest, ambiguity_warning, best_of, column_of, direction_of, ranked
+from facade.sweeps.result.figures import heatmap, parallel_coordinates
+from facade.sweeps.result.ranking import (
+    Best,
+    Contest,
+    ambiguity_warning,
+    best_of,
+    column_of,
+    direction_of,
+    ranked,
+    rows_of,
+)
+from facade.sweeps.result.reattach import attached
+from facade.sweeps.result.saved import read_sweep, write_sweep
 from facade.sweeps.result.sources import JoinedSource, LiveSource, RunRow, Source
+from facade.sweeps.result.text import as_html, headline
 from facade.sweeps.rows.columns import ROW
+from facade.sweeps.rows.rows import Rows
 from facade.sweeps.statistics.trials import Overfitting, deflated_sharpe_ratio, moments, overfitting
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from facade.config.model import Config
-    from facade.sweeps.grid.grid import Constraint
-    from facade.sweeps.plan.plan import Plan
-    from facade.sweeps.rows.rows import Rows
 
 _CURVES_AT_ONCE = 256
 
@@ -73,7 +85,7 @@ class SweepResult:
         return table
 
     def __len__(self) -> int:
-        return int(self.scan().select(pl.len()).collect().item())
+        return rows_of(self.scan())
 
     @property
     def facts(self) -> SweepFacts:
@@ -290,15 +302,11 @@ class SweepResult:
 
     def heatmap(self, x: str, y: str, metric: str = "sharpe", **options: Any) -> Figure:
         """A plotly figure of a metric over two parameters; see `facade.sweeps.result.figures.heatmap`."""
-        from facade.sweeps.result.figures import heatmap
-
-        return heatmap(self, x, y, metric, **options)
+        return heatmap(self.facts, self.scan(), x, y, metric, **options)
 
     def parallel_coordinates(self, metric: str = "sharpe", **options: Any) -> Figure:
         """A plotly figure with a line a row; see `facade.sweeps.result.figures.parallel_coordinates`."""
-        from facade.sweeps.result.figures import parallel_coordinates
-
-        return parallel_coordinates(self, metric, **options)
+        return parallel_coordinates(self.facts, self.scan(), metric, **options)
 
     def to_parquet(self, directory: str | PathLike[str]) -> None:
         """Write table, kept curves or trades, and everything known of the sweep into a directory.
@@ -306,9 +314,7 @@ class SweepResult:
         The directory appears whole or not at all. An earlier one of a sweep is replaced; anything else is left alone
         (FileExistsError).
         """
-        from facade.sweeps.result.saved import write_sweep
-
-        write_sweep(self, self._source, directory)
+        write_sweep(directory, self.table, self._source)
 
     @classmethod
     def load(cls, directory: str | PathLike[str]) -> SweepResult:
@@ -316,8 +322,6 @@ class SweepResult:
 
         Raises DataError when the directory is damaged or of a newer format.
         """
-        from facade.sweeps.result.saved import read_sweep
-
         return cls._of(read_sweep(directory))
 
     def attach(
@@ -337,17 +341,11 @@ class SweepResult:
         digest). grid, with its constraint: needed only when it held values that cannot be written as text (functions,
         arrays), and says so.
         """
-        from facade.sweeps.result.reattach import attached
-
         own = {"grid": grid, "constraint": constraint, "align": align, "actions": actions, "loading": loading}
         return self._of(attached(self._source, prices, strategy, **own), self._filters)
 
     def __repr__(self) -> str:
-        from facade.sweeps.result.text import headline
-
-        return f"SweepResult({headline(self)})"
+        return f"SweepResult({headline(self.facts, self.scan())})"
 
     def _repr_html_(self) -> str:
-        from facade.sweeps.result.text import as_html
-
-        return as_html(self)
+        return as_html(self.facts, self.scan())

@@ -19,24 +19,22 @@ from dataclasses import asdict
 from datetime import date, datetime
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from facade.config.model import Config, PerAsset
+from facade.config.model import Config
+from facade.config.per_asset import PerAsset
+from facade.data.memory import frozen
 from facade.errors import ConfigError, DataError
+from facade.files import Kind, load_json, read_file, verified, write_directory, write_json
 from facade.results.result import Result
-from facade.results.store import Kind, load_json, read_file, verified, write_directory, write_json
-from facade.strategies.frames import frozen
 from facade.sweeps.grid.axes import DEFAULT
 from facade.sweeps.grid.grid import Column, Grid
 from facade.sweeps.result.facts import Sharpes, SweepFacts
+from facade.sweeps.result.sources import RunRow, Source
 from facade.sweeps.rows.columns import ROW
-
-if TYPE_CHECKING:
-    from facade.sweeps.result.result import SweepResult
-    from facade.sweeps.result.sources import RunRow, Source
 
 KIND = Kind("ml4t-kernel sweep result", 1, "result of a sweep", ("table.parquet", "sweep.json"))
 CLOCK = "clock"
@@ -95,9 +93,9 @@ class StoredSource:
         return self._run_row(row, changes)
 
 
-def write_sweep(result: SweepResult, source: Source, directory: str | PathLike[str]) -> None:
-    """Write a result into `directory`, whole or not at all; see `SweepResult.to_parquet`."""
-    write_directory(Path(directory), KIND, lambda draft: _write_files(result, source, draft))
+def write_sweep(directory: str | PathLike[str], table: pl.DataFrame, source: Source) -> None:
+    """Write the rows of `table` into `directory`, whole or not at all; see `SweepResult.to_parquet`."""
+    write_directory(Path(directory), KIND, lambda draft: _write_files(table, source, draft))
 
 
 def read_sweep(directory: str | PathLike[str]) -> StoredSource:
@@ -123,12 +121,11 @@ def read_sweep(directory: str | PathLike[str]) -> StoredSource:
 # Writing -------------------------------------------------------------------------------------------------------------
 
 
-def _write_files(result: SweepResult, source: Source, draft: Path) -> None:
-    table = result.table
+def _write_files(table: pl.DataFrame, source: Source, draft: Path) -> None:
     table.write_parquet(draft / "table.parquet", compression="zstd")
     rows = table[ROW].to_numpy()
     if source.facts.keep == "equity":
-        _write_curves(result, source, rows, draft)
+        _write_curves(source, rows, draft)
     if source.facts.keep == "trades" and len(rows):
         trades = pl.concat([source.trades(row).with_columns(pl.lit(row).alias(ROW)) for row in rows.tolist()])
         trades.write_parquet(draft / "trades.parquet", compression="zstd")
@@ -140,8 +137,8 @@ def _write_files(result: SweepResult, source: Source, draft: Path) -> None:
     write_json(draft / "sweep.json", _told(source, axes))
 
 
-def _write_curves(result: SweepResult, source: Source, rows: np.ndarray, draft: Path) -> None:
-    np.save(draft / "equity.npy", result.curves, allow_pickle=False)
+def _write_curves(source: Source, rows: np.ndarray, draft: Path) -> None:
+    np.save(draft / "equity.npy", source.curves(rows), allow_pickle=False)
     _, first, clock = np.unique(source.clocks(rows), return_index=True, return_inverse=True)
     pl.DataFrame({ROW: rows, CLOCK: clock.astype(np.int32)}).write_parquet(draft / "bars.parquet", compression="zstd")
     clocks = [

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
+from facade.data.panel import Panel
 from facade.errors import DataError
-from facade.results.result import Result, versions
+from facade.results.facts import versions
+from facade.results.result import Result
 from facade.results.trades import trades_table
+from facade.sweeps.grid.grid import Grid
 from facade.sweeps.grid.labels import labels_of
+from facade.sweeps.plan.plan import Plan
 from facade.sweeps.result.facts import Sharpes, SweepFacts
 from facade.sweeps.rows.columns import ROW
-
-if TYPE_CHECKING:
-    from facade.sweeps.grid.grid import Grid
-    from facade.sweeps.plan.plan import Plan
-    from facade.sweeps.rows.rows import Rows
+from facade.sweeps.rows.rows import Rows
 
 RunRow = Callable[[int, dict[str, Any]], Result]
 """Runs a row by itself, with some fields of its configuration changed."""
@@ -141,7 +141,7 @@ class LiveSource:
         return self._run_row(row, changes)
 
 
-def decode_kept_trades(panel: Any, trades: np.ndarray) -> pl.DataFrame:
+def decode_kept_trades(panel: Panel, trades: np.ndarray) -> pl.DataFrame:
     """TRADE rows without the tape they come from, as `Result.trades`; order ids are those of the run."""
     orders = max((int(trades[name].max(initial=-1)) for name in ("entry_order", "exit_order")), default=-1) + 1
     return trades_table(panel, trades, orders, panel.shape[0])

@@ -29,8 +29,8 @@ from typing import Any
 import polars as pl
 
 from facade.errors import BacktestWarning, DataError
-from facade.results.result import versions
-from facade.results.store import MANIFEST, load_json, read_file, to_disk
+from facade.files import MANIFEST, load_json, read_file, to_disk
+from facade.results.facts import versions
 from facade.sweeps.rows.lock import LOCK, Lock, LockedError, acquire
 
 FORMAT = 1

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from facade.backtest import as_config, as_panel, take_loading
+from facade.arguments import as_config, as_panel, take_loading
+from facade.config.model import Config
 from facade.data.actions import adjust
 from facade.data.panel import Panel
 from facade.errors import BacktestWarning, ConfigError, Interrupted, StrategyError, listing
@@ -24,8 +25,6 @@ from ml4t_kernel.schema import STATE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from facade.config.model import Config
 
 DECIDED = ("order", "target", "signal_entry", "signal_exit")
 """Origins of the orders that the strategy asked for; rules and bracket children are not ordered, they happen."""

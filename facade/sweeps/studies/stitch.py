@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from facade.data.clock import calendar_years
-from facade.results.decode import Run
 from facade.results.metrics import Metrics, metrics_of, stitched
 from facade.results.result import Result
 from facade.results.returns import returns_of
+from facade.results.run import Run
 from ml4t_kernel.schema import STATE
 
 EQUITY = (

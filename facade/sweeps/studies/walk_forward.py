@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from facade.backtest import as_config, as_panel, take_loading
+from facade.arguments import as_config, as_panel, take_loading
+from facade.config.model import Config
+from facade.data.memory import frozen
+from facade.data.panel import Panel
 from facade.errors import BacktestWarning, ConfigError, DataError, Interrupted
 from facade.results.metrics import Metrics
 from facade.results.result import Result
-from facade.strategies.frames import frozen
 from facade.sweeps.grid.grid import Column, Grid, read_grid
 from facade.sweeps.grid.labels import labels_of
 from facade.sweeps.grid.variants import Variants
@@ -27,13 +29,11 @@ from facade.sweeps.rows.columns import column_types
 from facade.sweeps.run import sweep
 from facade.sweeps.studies.splits import Size, Split, Window, walk_forward_splits
 from facade.sweeps.studies.stitch import Stretch, ran, rested, stitched_equity, stitched_metrics
+from facade.sweeps.studies.walk_forward_figure import figure_of, title_of
 from facade.sweeps.workers.notes import Notes
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-    from facade.config.model import Config
-    from facade.data.panel import Panel
 
 FOLD = (
     *("fold", "train_start", "train_end", "test_start", "test_end", "train_bars", "test_bars", "row"),
@@ -92,9 +92,11 @@ class WalkForward:
 
     def plot(self, *, title: str | None = None, max_points: int = 4_000, height: int = 700) -> Figure:
         """A plotly figure: equity with the starts of the test windows; the metric in and out of sample by fold."""
-        from facade.sweeps.studies.walk_forward_figure import figure_of
-
-        return figure_of(self, title, max_points, height)
+        title = title or title_of(self.folds.height, self.trials, self.metrics)
+        chosen = direction_text(self.maximize)
+        return figure_of(
+            self.folds, self.equity, self.metric, title, chosen=chosen, max_points=max_points, height=height
+        )
 
     def __repr__(self) -> str:
         known = self.metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -9,20 +10,28 @@ import polars as pl
 
 from facade.results.figure import BLUE, GREY, ORANGE, as_x, keep_extremes, plotly_modules, wall_clock
 from facade.results.metrics import FRACTIONS
-from facade.results.text import percent
-from facade.sweeps.result.ranking import direction_text
-from facade.sweeps.result.text import plural
+from facade.wording import percent, plural
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from facade.sweeps.studies.walk_forward import WalkForward
-
 MOST_LABELS = 24  # of test windows on the axis; of more, every second, third, ... has one
 
 
-def figure_of(found: WalkForward, title: str | None, max_points: int, height: int) -> Figure:
-    """Equity with the starts of the test windows; the metric of the chosen row in and out of sample, by fold."""
+def figure_of(
+    folds: pl.DataFrame,
+    curve: pl.DataFrame,
+    metric: str,
+    title: str,
+    *,
+    chosen: str,
+    max_points: int,
+    height: int,
+) -> Figure:
+    """Equity with the starts of the test windows; the metric of the chosen row in and out of sample, by fold.
+
+    folds, curve (the equity), metric: of a `WalkForward`; chosen: "highest" or "lowest".
+    """
     go, subplots = plotly_modules()
     figure = subplots.make_subplots(
         rows=2,
@@ -31,23 +40,23 @@ def figure_of(found: WalkForward, title: str | None, max_points: int, height: in
         row_heights=[0.62, 0.38],
         subplot_titles=(
             "Equity out of sample; a dotted line is where a test window begins",
-            f"{found.metric} of the chosen row by test window ({direction_text(found.maximize)} in sample)",
+            f"{metric} of the chosen row ({chosen} in sample) by test window",
         ),
     )
-    equity = found.equity["equity"].to_numpy()
+    equity = curve["equity"].to_numpy()
     shown = keep_extremes(equity, max_points)
-    x = as_x(wall_clock(found.equity["timestamp"]).gather(pl.Series(shown)))
+    x = as_x(wall_clock(curve["timestamp"]).gather(pl.Series(shown)))
     line = {"color": BLUE, "width": 1.5}
-    curve = go.Scatter(x=x, y=equity[shown], name="equity", mode="lines", line=line, showlegend=False)
-    figure.add_trace(curve, row=1, col=1)
-    for start in as_x(wall_clock(found.folds["test_start"])):
+    drawn = go.Scatter(x=x, y=equity[shown], name="equity", mode="lines", line=line, showlegend=False)
+    figure.add_trace(drawn, row=1, col=1)
+    for start in as_x(wall_clock(folds["test_start"])):
         figure.add_vline(x=start, line={"color": GREY, "width": 1, "dash": "dot"}, opacity=0.6, row=1, col=1)
-    labels = [f"{fold}: {start}" for fold, start in enumerate(_starts(found.folds["test_start"]))]
+    labels = [f"{fold}: {start}" for fold, start in enumerate(_starts(folds["test_start"]))]
     for column, name, colour in (("in_sample", "in sample", GREY), ("out_of_sample", "out of sample", ORANGE)):
-        heights = [value if value is not None and isfinite(value) else None for value in found.folds[column]]
+        heights = [value if value is not None and isfinite(value) else None for value in folds[column]]
         figure.add_trace(go.Bar(x=labels, y=heights, name=name, marker_color=colour), row=2, col=1)
     figure.update_layout(
-        title={"text": title or _title(found), "x": 0.01, "xanchor": "left"},
+        title={"text": title, "x": 0.01, "xanchor": "left"},
         height=height,
         template="plotly_white",
         margin={"l": 80, "r": 30, "t": 85, "b": 40},
@@ -62,15 +71,15 @@ def figure_of(found: WalkForward, title: str | None, max_points: int, height: in
     )
     figure.update_annotations(font_size=13, x=0, xanchor="left", yshift=4)
     figure.update_yaxes(exponentformat="SI", separatethousands=True, row=1, col=1)
-    figure.update_yaxes(tickformat=".0%" if found.metric in FRACTIONS else None, row=2, col=1)
+    figure.update_yaxes(tickformat=".0%" if metric in FRACTIONS else None, row=2, col=1)
     figure.update_xaxes(automargin=True, nticks=MOST_LABELS, row=2, col=1)
     return figure
 
 
-def _title(found: WalkForward) -> str:
-    known = found.metrics
+def title_of(folds: int, trials: int, known: Mapping[str, float | int]) -> str:
+    """Above the figure, unless another title is given."""
     return (
-        f"{plural(found.folds.height, 'fold')}, {plural(found.trials, 'trial')}; out of sample "
+        f"{plural(folds, 'fold')}, {plural(trials, 'trial')}; out of sample "
         f"{plural(int(known['bars']), 'bar')}, return {percent(known['total_return'])}, sharpe {known['sharpe']:.2f}"
     )
 

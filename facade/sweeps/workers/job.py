@@ -6,19 +6,18 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
+from facade.encode.inputs import EncodedInputs
 from facade.execute import tape_rows
 from facade.results.trades import all_trades
 from facade.sweeps.workers.publish import settled
-from ml4t_kernel import book as kernel
+from ml4t_kernel import book as kernel_book
+from ml4t_kernel import entries
 from ml4t_kernel.schema import PARAMS, STATE, Intents, Market
-
-if TYPE_CHECKING:
-    from facade.encode.inputs import EncodedInputs
 
 Columns = dict[str, np.ndarray]
 """Result columns of n rows, as of `facade.sweeps.rows.columns.columns_of`."""
@@ -69,7 +68,7 @@ def _scratch(job: Job) -> Any:
     except IndexError:
         pass
     bars = job.market.close.shape[0] if job.keep != "metrics" else 1
-    scratch = kernel.Scratch(job.market, job.intents, job.rows, bars)
+    scratch = entries.Scratch(job.market, job.intents, job.rows, bars)
     with _making:
         scratch.run(np.zeros(0, PARAMS), np.zeros(0, STATE))
     return scratch
@@ -117,7 +116,7 @@ def _run_recorded(job: Job, scratch: Any, params: np.ndarray, finals: np.ndarray
     for row in range(len(params)):
         scratch.run(params[row : row + 1], finals[row : row + 1])
         if job.keep == "equity":
-            kept.append(kernel.plain(scratch.tape.equity)["equity"][: finals["bar"][row]].copy())
+            kept.append(kernel_book.plain(scratch.tape.equity)["equity"][: finals["bar"][row]].copy())
         else:
             kept.append(_trades_of(scratch, finals[row]))
             if job.assets is not None:
@@ -127,8 +126,8 @@ def _run_recorded(job: Job, scratch: Any, params: np.ndarray, finals: np.ndarray
 
 def _trades_of(scratch: Any, final: np.void) -> np.ndarray:
     """(n,) TRADE rows of the account that has just run: the closed, then the open ones."""
-    closed, booked = (kernel.plain(getattr(scratch.tape, name))[: final[name]] for name in ("trades", "booked"))
-    return all_trades(closed, kernel.plain(scratch.book.positions), booked)
+    closed, booked = (kernel_book.plain(getattr(scratch.tape, name))[: final[name]] for name in ("trades", "booked"))
+    return all_trades(closed, kernel_book.plain(scratch.book.positions), booked)
 
 
 def make_job(inputs: EncodedInputs, keep: str) -> Job:

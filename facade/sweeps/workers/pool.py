@@ -15,19 +15,17 @@ from dataclasses import dataclass
 from math import ceil
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from facade.encode.inputs import EncodedInputs
 from facade.errors import Interrupted
+from facade.sweeps.plan.plan import Group, Plan
 from facade.sweeps.workers.job import Columns, Job, Outcome, make_job, run_here, run_job
 from facade.sweeps.workers.publish import Place, is_lost
-from ml4t_kernel import book as kernel
-
-if TYPE_CHECKING:
-    from facade.encode.inputs import EncodedInputs
-    from facade.sweeps.plan.plan import Group, Plan
+from ml4t_kernel import entries
 
 FIRST_ROWS = 256
 """Rows of a group's first chunks, before its speed is known; less where a row looks slow."""
@@ -300,7 +298,7 @@ def run_plan(
         tqdm(total=total, initial=total - rows, unit="cfg", disable=not progress, leave=True) as shown,
         _Ears() as ears,
     ):
-        if not kernel.runner.cache_info().currsize:
+        if not entries.runner.cache_info().currsize:
             shown.set_description_str("loading the kernel (the first time ever: compiling, half a minute)")
         driver = _Driver(place, pace, ears, finish, on_done)
         try:

@@ -1,0 +1,98 @@
+"""One run written by hand through two judges: the facade with the kernel, and the reference engine."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from contract import by_hand
+from facade import Signals, TargetWeights
+from reference import enums
+from reference import run as reference_run
+
+PRICES = ("open", "high", "low", "close", "volume")
+STATES = ("decided", "live", "filled", "cancelled", "rejected", "expired", "replaced")
+REASONS = {value: name.lower() for name, value in vars(enums.Reason).items() if name.isupper()}
+AMBIGUOUS = ("two_sided", "entry_bar", "trail")
+
+
+class Told(NamedTuple):
+    """What a run wrote, the same words for both judges."""
+
+    judge: str
+    fills: list  # (bar, signed shares, price)
+    ends: list  # (status, reason, filled shares) by submission
+    end_bars: list  # None while the order works
+    ambiguous: list  # (bar, kind)
+    equity: list
+    result: Any  # of the facade, None for the reference
+
+
+def told(prices, strategy, actions=(), sessions=None, **config):
+    """The run of one asset through the kernel and through the reference engine, as a list of two `Told`."""
+    result = by_hand.play(prices, kernel_strategy(strategy), actions, sessions, **config)
+    ours = Told(
+        "kernel",
+        by_hand.fills(result),
+        by_hand.ends(result),
+        result.orders["end_timestamp"].to_list(),
+        by_hand.ambiguous(result),
+        result.equity["equity"].to_list(),
+        result,
+    )
+    return [ours, reference_told(scenario(prices, strategy, actions, sessions, config))]
+
+
+def kernel_strategy(strategy):
+    """Order rows as they are; signals and weights as the facade takes them."""
+    if isinstance(strategy, list):
+        return strategy
+    if strategy["kind"] == "weights":
+        table = [row["targets"] for row in strategy["rows"]]
+        return TargetWeights.from_array(np.array(table, dtype=np.float64))
+    flags = {name: np.array(strategy[name]) for name in ("entries", "exits", "short_entries", "short_exits")}
+    return Signals.from_arrays(**flags, size=np.array(strategy["size"], dtype=float), size_type=strategy["size_type"])
+
+
+def scenario(prices, strategy, actions, sessions, config):
+    """The plain data that the reference engine reads."""
+    bars = [by_hand._bar(bar) for bar in prices]
+    columns = {name: [[None if bar[i] != bar[i] else bar[i]] for bar in bars] for i, name in enumerate(PRICES)}
+    return {
+        **columns,
+        "session": list(range(len(bars))) if sessions is None else list(sessions),
+        "actions": [{"bar": bar, "asset": 0, "kind": kind, "value": value} for bar, _, kind, value in actions],
+        "config": config,
+        "strategy": {"kind": "orders", "rows": order_rows(strategy)} if isinstance(strategy, list) else strategy,
+    }
+
+
+def order_rows(rows):
+    """Rows of `by_hand.order` in the words of the reference; a change names the type of the order it changes."""
+    types, found = {}, []
+    for row in rows:
+        kind = row.get("type") or types.get(row.get("id"), "market")
+        if "id" in row:
+            types.setdefault(row["id"], kind)
+        plain = {name: value for name, value in row.items() if name not in ("timestamp", "symbol", "type")}
+        found.append({"bar": row["timestamp"], "asset": 0, "type": kind, **plain})
+    return found
+
+
+def reference_told(plain):
+    """The reference's outcome in the words of the facade."""
+    out = reference_run(plain)
+    return Told(
+        "reference",
+        [(f["bar"], round(f["quantity"], 9), round(f["price"], 9)) for f in out["fills"]],
+        [_end(row) for row in out["orders"]],
+        [None if row["end_bar"] < 0 else row["end_bar"] for row in out["orders"]],
+        sorted((bar, AMBIGUOUS[kind]) for bar, _, kind in out["ambiguous"]),
+        out["equity"],
+        None,
+    )
+
+
+def _end(row):
+    works = row["end_bar"] < 0
+    reason = None if works or row["reason"] == enums.Reason.NONE else REASONS[row["reason"]]
+    return (STATES[row["status"]], reason, round(abs(row["filled"]), 9))
