@@ -25,6 +25,7 @@ def walk(start, stop, market, intents, params, book, tape, strategy):
             t = walk_quiet(t, event, market, params, book, tape)
             if t == stop:
                 break
+        # Asked before the bar is touched: the caller grows the tapes and resumes at the same bar.
         s.status = lack_of_room(t, market, intents, params, book, tape)
         if s.status != OK:
             return t
@@ -43,6 +44,7 @@ def begin_account(params, book):
     s = book.state[0]
     s.cash = s.equity = s.previous_equity = s.peak = params.initial_cash
     w = book.work[0]
+    # Scratch that the account before may have left where this one does not reset it.
     w.short_value = 0.0
     w.touched = 0
     for a in range(book.positions.shape[0]):
@@ -61,6 +63,7 @@ def run_accounts(market, intents, params_rows, book, tape, finals, first, last, 
     when a tape or queue has to grow first.
     """
     s = book.state[0]
+    # A single run is a sweep of one row: a row cannot differ from its run.
     for k in range(first, last):
         if start == 0:
             begin_account(params_rows[k], reference_to(book))

@@ -43,8 +43,7 @@ def _beginning(dtype: np.dtype, **values: float) -> np.ndarray:
 
 
 def new_book(assets: int, intents: int, orders: int) -> Book:
-    """A book for `assets` assets, `intents` order intents and queues of `orders` rows; the kernel makes it new at
-    bar 0."""
+    """A book of `assets` assets, `intents` order intents and queues of `orders` rows; bar 0 makes it new."""
     rows = max(orders, 2 * assets) + 64
     arrays = [records(_apart(count, dtype)) for count, dtype in ((1, schema.STATE), (assets, schema.POSITION))]
     arrays += [records(_apart(count, dtype)) for count, dtype in ((assets, schema.QUEUE), (1, schema.WORK))]

@@ -15,8 +15,7 @@ def session_end(sessions: np.ndarray) -> np.ndarray:
 
 
 def stale_rows(close: np.ndarray, sessions: np.ndarray, max_stale: int | None) -> np.ndarray:
-    """ACTION rows: the last bar of the `max_stale`-th session in a row without a bar, after an asset's last one
-    (1.4)."""
+    """ACTION rows: last bar of the `max_stale`-th session in a row without a bar, after an asset's last one (1.4)."""
     missing = np.isnan(close)
     if max_stale is None or not missing.any():
         return np.zeros(0, ACTION)

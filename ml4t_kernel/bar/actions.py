@@ -181,11 +181,13 @@ def apply_split(t, row, params, book, tape):
     cash = 0.0
     split_position(p, ratio)
     split_pending(a, ratio, book, tape)
+    # Everything is restated before anything is floored: a fraction is one of today's shares.
     whole = floor_to_lot(p.shares, params.lot)
     rest = p.shares - whole
     if abs(rest) > RESIDUE * abs(p.shares):
         cash = rest * p.mark
         book_without_order(t, a, -rest, p.mark, p.mark, 0.0, O_CASH_IN_LIEU, params, book, tape)
+    # A fraction below rounding is none: 3 x (1 / 3) is a whole share.
     elif p.shares != 0.0:
         p.shares = whole
     floor_pending(a, t, params, book, tape)

@@ -87,6 +87,7 @@ def gather_chained(t, at, market, params, book, tape):
         q = book.queues[a]
         if q.dirty:
             remake_band(a, book, tape)
+        # The band says that no order of the chain can act at this open: the chain is not walked.
         if absent(price) or (at == OPEN and price > q.band_low and price < q.band_high and q.market + q.trailing == 0):
             continue
         i = q.head
@@ -134,6 +135,7 @@ def part_exits(n, book, tape):
     for j in range(n):
         k = book.queue[j]
         o = tape.orders[k]
+        # Written to both lists and counted in one: a branch on the sign would be mispredicted half of the time.
         opposite = o.left * book.positions[o.asset].shares < 0.0
         book.exits[exits] = k
         book.entries[entries] = k
@@ -188,12 +190,14 @@ def serve_exits(t, at, market, intents, params, book, tape):
             cut_to_position(k, params, book, tape)
             w.entry = 0
             fill(t, k, closing_shares(o, p), market, intents, params, book, tape)
+            # What crossed zero has closed, and its opening leg waits for its turn among the entries.
             if not is_open(o) or p.shares != 0.0:
                 continue
         if is_open(o):
             book.entries[w.entries] = k
             w.entries += 1
             late += 1
+    # They were found in the order of exits; among the entries submission decides.
     if late > 0:
         sort_rows(book.entries, w.entries)
 
@@ -203,8 +207,7 @@ def serve_exits(t, at, market, intents, params, book, tape):
 
 @inlined
 def batch_quantity(t, k, at, market, params, book, tape):
-    """Unsigned shares of a batch order at this price before cash: its rest, cut to budget and lots; the slice is
-    set."""
+    """Unsigned shares of a batch order at this price before cash: its rest, cut to budget and lots. Sets the slice."""
     o = tape.orders[k]
     p = book.positions[o.asset]
     w = book.work[0]
@@ -245,15 +248,16 @@ def weigh_batch(t, at, market, params, book, tape):
 
 @inlined
 def serve_batch(t, at, market, intents, params, book, tape):
-    """If cash is short all entries of the batch are scaled once by available / needed; each then passes the cash
-    check."""
+    """If cash is short all entries of the batch are scaled once by available / needed; each passes the cash check."""
     s = book.state[0]
     w = book.work[0]
     available = max(0.0, buying_power(w, s))
+    # Without cash nothing of the batch is weighed: what then waits is not held back by volume.
     if available <= 0.0 or (params.lot <= 0.0 and available < RESIDUE * s.equity):
         return
     needed = weigh_batch(t, at, market, params, book, tape)
     scale = 1.0
+    # Scaled once: scaling again after lots were floored would favour whoever comes last.
     if needed > available * (1.0 + EPS):
         scale = available / needed
     for j in range(w.entries):
@@ -288,6 +292,7 @@ def serve_entries(t, at, market, intents, params, book, tape):
         k = book.entries[j]
         o = tape.orders[k]
         p = book.positions[o.asset]
+        # The batch has been served; only those of it that may not go short are still to be refused here.
         if o.batch != ALONE and not (o.left < 0.0 and not params.allow_short and o.left * p.shares >= 0.0):
             continue
         if ready(t, k, phase_price(t, o.asset, at, market), params, book, tape):

@@ -167,8 +167,10 @@ def execute(t, k, want, market, intents, params, book, tape):
         quantity = cut_to_cash(quantity, w, o, tape.details[o.detail], p, s, params)
         if not (quantity > 0.0):
             return 0.0
+    # An order that will be charged again has to remember what it has paid.
     if o.detail == 0 and not params.linear_costs and quantity < abs(o.left) * (1.0 - RESIDUE):
         detail_of(k, book, tape)
+    # record 0: every fill is written to row 0 and only STATE is kept, without a branch.
     f = tape.fills[s.fills * params.record]
     draft_fill(quantity, w, f, o, tape.details[o.detail], params)
     use_budget(quantity, w, p, params)
@@ -180,6 +182,7 @@ def execute(t, k, want, market, intents, params, book, tape):
         w.spendable -= w.need
     if opened:
         found_position(t, o.asset, k, market, intents, params, book, tape)
+    # Exits before entries, and what entries open meets passed levels only after all of them (2.1 iv).
     if w.entry and w.phase != INSIDE and p.touched == 0 and may_pass_levels(o.asset, w.phase_price, p, params, book):
         p.touched = 1
         book.touched[w.touched] = o.asset
@@ -210,6 +213,7 @@ def settle_flat(t, k, params, book, tape):
     s.unlist = 1
     if params.cooldown > 0 and is_stop_out(o.origin):
         p.cool_until = t + params.cooldown
+    # Nothing to release in most runs: no chain, no decided order with a detail, no rule order that works.
     if book.queues[o.asset].count > 0 or s.special or (p.stop_order >= 0 and is_open(tape.orders[p.stop_order])):
         release_flat(o.asset, t, book, tape)
     else:
@@ -245,6 +249,7 @@ def cut_to_position(k, params, book, tape):
     o = tape.orders[k]
     p = book.positions[o.asset]
     if abs(o.left) > abs(p.shares) * (1.0 + RESIDUE):
+        # Also when the cap lets only a part of the closing leg fill: the rest is a closing leg still.
         if o.reduce_only or (o.left < 0.0 and not params.allow_short):
             o.left = -p.shares
             cut_for(R_NO_SHORT, o)
@@ -298,6 +303,7 @@ def pull_trigger(t, k, book, tape):
     """A stop is touched: it is a market (stop-limit: limit) order for good, and its group's others go at once."""
     o = tape.orders[k]
     d = tape.details[o.detail]
+    # For good: a replacement inherits it, and a price that comes back does not undo it.
     d.triggered = 1
     book.queues[o.asset].dirty = 1
     if d.group != NO_GROUP or d.parent > 0:

@@ -40,6 +40,7 @@ from ml4t_kernel.schema import INSIDE, NO_ROW, OPTIMISTIC, PESSIMISTIC, TWO_SIDE
 @inlined
 def precedes(distance, exit_, rank, row, best_distance, best_exit, best_rank, best_row):
     """Nearest first; at equal prices exits first, orders by row before rules; then entries by rank and row."""
+    # Exact comparison: levels that are equal to the last bit tie, and the next keys decide.
     if distance != best_distance:
         return distance < best_distance
     if exit_ != best_exit:
@@ -180,6 +181,7 @@ def walk_asset(t, a, market, intents, params, book, tape):
     w.reachable = 0
     if book.queues[a].count > 0:
         list_reachable(t, a, market, params, book, tape)
+    # Counted before the walk: afterwards one side has changed what the other would have met.
     note_two_sided(t, a, market, params, book, tape)
     side = first_side(t, a, params, market, book)
     for _ in range(2):
@@ -190,6 +192,7 @@ def walk_asset(t, a, market, intents, params, book, tape):
                 return  # nothing is left that could act
             found = next_on(t, a, side, market, params, book, tape)
         side = -side
+    # Only a birth leaves levels that the walk could not decide.
     if w.births_inside != born:
         meet_awaited(t, a, market, intents, params, book, tape)
     if book.queues[a].trailing > 0:
@@ -211,6 +214,7 @@ def list_awake(t, market, params, book, tape):
         q = book.queues[a]
         if q.dirty:
             remake_band(a, book, tape)
+        # A bar without a close does not exist for the asset, whatever its other columns say.
         if present(close) and wakes(market.high[t, a], market.low[t, a], q):
             book.positions[a].walk_bar = t
             book.inside[n] = a
@@ -277,6 +281,7 @@ def fill_inside_bar(t, market, intents, params, book, tape):
     if n == 0:
         return
     w.spendable = buying_power(w, book.state[0])
+    # One asset needs no order; with several, whoever enters first takes the cash (3.4).
     if n > 1:
         order_assets(t, n, params, book, tape)
     for j in range(n):

@@ -40,6 +40,7 @@ def value_positions(t, market, params, book):
         if present(close):
             p.mark = close
             if is_late(t, p):
+                # Born after the open: the extremes of the bar may lie before the birth.
                 moved = raise_extremes(close, close, close, p, params.water_mark_close)
             else:
                 moved = raise_extremes(market.high[t, a], market.low[t, a], close, p, params.water_mark_close)
@@ -120,6 +121,7 @@ def raise_water_mark(t, a, buys, d, market, params):
 @inlined
 def add_return(s):
     """Streaming moments of the simple return and the running drawdown."""
+    # Below zero a return means nothing; the account is frozen anyhow.
     if s.previous_equity > 0.0:
         x = s.equity / s.previous_equity - 1.0
         s.sum1 += x

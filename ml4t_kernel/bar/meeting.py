@@ -45,6 +45,7 @@ def meet_order(t, k, side, market, intents, params, book, tape):
     w.born_side = born_side_of(side)
     if o.origin == O_TAKE_PROFIT:
         book.positions[a].take_profit_met_bar = t  # the rule it frees would act at a level that the bar has left behind
+    # A stop-limit may trigger here and yet rest: then nothing is filled on this bar.
     if not draft_met_order(t, k, level, market.close[t, a], book, tape):
         return
     born_at = w.level
@@ -152,6 +153,7 @@ def prove_trailing_rule(t, a, market, intents, params, book, tape):
         return
     if trail_proven(market.high[t, a], market.low[t, a], market.close[t, a], p, params):
         if params.trail_proved:
+            # The level in force may still be another rule's: what is proved is the trail.
             p.stop_origin = O_TRAILING_STOP
             fire_stop(t, a, market.close[t, a], market, intents, params, book, tape)
         else:

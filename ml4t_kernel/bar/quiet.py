@@ -49,6 +49,7 @@ def quiet_take_profit(p, params):
 @inlined
 def last_quiet_bar(stop, p, params):
     """The walk ends before the bar at whose close the time exit is decided."""
+    # Its order is decided at 4.5, which a quiet bar does not have.
     if params.has_rules and p.time_exit > 0:
         return min(stop, p.born_bar + p.time_exit - 1)
     return stop
@@ -60,6 +61,7 @@ def quiet_bars(t, stop, a, market, params, book):
     p = book.positions[a]
     shares, cash = p.shares, book.state[0].cash
     long, through, water_mark_close = shares > 0.0, params.limit_through != 0, params.water_mark_close != 0
+    # A long position without debt cannot be bankrupt by a price above zero: no test in the loop.
     solvent = long and cash >= 0.0
     top, bottom, water_mark = p.high, p.low, p.water_mark
     stop_edge, take_profit_edge = quiet_stop(p, params), quiet_take_profit(p, params)
@@ -77,6 +79,7 @@ def quiet_bars(t, stop, a, market, params, book):
             best = market.close[t, a]
         if best > water_mark if long else best < water_mark:
             if trails:
+                # The close lies at the trail of this bar's own extreme: counted or executed by 3.1, not a quiet bar.
                 if long and market.close[t, a] <= reach_edge(-1.0, best * (1.0 - p.trailing_stop)):
                     break
                 if not long and market.close[t, a] >= reach_edge(1.0, best * (1.0 + p.trailing_stop)):
@@ -136,6 +139,7 @@ def walk_quiet(t, stop, market, params, book, tape):
     start = t
     stop = last_quiet_bar(stop, p, params)
     while t < stop:
+        # In pieces of 64 bars, so that the second pass finds the prices of the first in cache.
         edge = min(stop, t + BLOCK)
         reached = quiet_bars(t, edge, a, market, params, book)
         record_quiet(t, reached, a, market, params, book, tape)

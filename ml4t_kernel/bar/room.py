@@ -48,6 +48,7 @@ def lack_of_room(t, market, intents, params, book, tape):
     if intents.events[t] & (EVENT_TARGET | EVENT_SIGNAL | EVENT_ORDER):
         new = decisions_of(t, market, intents, book)
     busy = s.live + s.dormant + new
+    # A bar is never entered twice, so the bound is that of the worst bar, not of this one.
     births = 2 * busy + 3 * s.held if params.has_rules else new + s.dormant
     fills = 4 * busy + births + 2 * s.held  # both legs, rules, and a bankruptcy's bookings
     if intents.events[t] & (EVENT_ACTION | EVENT_STALE):

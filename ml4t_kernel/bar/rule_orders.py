@@ -78,8 +78,7 @@ def drop_take_profit(a, t, book, tape):
 
 @inlined
 def fire_stop(t, a, level, market, intents, params, book, tape):
-    """The stop in force is met at `level`: one order for the whole position; what the cap leaves goes at the next
-    opens."""
+    """The stop in force is met at `level`: one order for the whole position; its rest goes at the next opens."""
     w = book.work[0]
     p = book.positions[a]
     k = new_rule_order(t, a, STOP, p.stop_origin, book, tape)
@@ -92,6 +91,7 @@ def fire_stop(t, a, level, market, intents, params, book, tape):
     fill_once(t, k, o.left, market, intents, params, book, tape)
     if is_open(o):
         i = detail_of(k, book, tape)
+        # The cap has left a part: it is a market order now, at the opens to come.
         tape.details[i].triggered = 1
         chain(k, book, tape)
 
@@ -106,6 +106,7 @@ def fire_take_profit(t, a, level, resting, market, intents, params, book, tape):
     p = book.positions[a]
     look_up(t, a, w, market, params)
     if params.needs_volume:
+        # A resting limit without budget has not traded: no order, and not another try in this bar.
         if not (budgeted(t, a, abs(p.shares), market, params, book) > 0.0):
             p.take_profit_met_bar = t
             return
@@ -132,6 +133,7 @@ def rule_at_price(t, a, price, market, intents, params, book, tape):
     """The position's rules against one price, the open or the price it was born at: stop first, else take profit."""
     p = book.positions[a]
     phase = book.work[0].phase
+    # Inside the bar additions leave the levels alone, at an open or deciding close they renew them once (5.1).
     if p.shares != 0.0 and p.stale_levels and (phase == OPEN or phase == DECISION_CLOSE):
         set_levels(p)
     if p.shares == 0.0 or not stop_is_idle(p, tape):
@@ -205,8 +207,7 @@ def came_alive(t, o, d, p, w):
 
 @compiled
 def serve_passed_levels(t, a, price, market, intents, params, book, tape):
-    """2.1, 3.2: levels already passed when they come alive execute at the price of that moment: children, then
-    rules."""
+    """2.1, 3.2: levels passed when they come alive execute at the price of that moment: children, then rules."""
     w = book.work[0]
     i = book.queues[a].head
     while i > 0:

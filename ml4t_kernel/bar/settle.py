@@ -15,6 +15,7 @@ from ml4t_kernel.schema import EVENT_STALE, O_BANKRUPTCY, R_BANKRUPT
 def liquidate_bankrupt(t, market, params, book, tape):
     """4.5: equity is gone: everything closed at marks with costs, no cap; nothing is decided ever after."""
     s = book.state[0]
+    # First of all: what is cancelled and booked below must not decide anything again.
     s.frozen = 1
     for j in range(book.queues.shape[0]):
         cancel_pending(j, R_BANKRUPT, t, book, tape)
@@ -47,4 +48,5 @@ def settle_close(t, market, intents, params, book, tape):
         decide_time_exits(t, book, tape)
     if s.unlist:
         drop_closed(book)
+        # What was closed has changed cash: equity is what is left after it.
         revalue(t, market, book)

@@ -50,8 +50,7 @@ class _NoEnvironment:
 
 
 class _InnerLibrary(JITCodeLibrary):
-    """Code of one inner function: linked into entries, never linked, optimised or turned into machine code on its
-    own."""
+    """Code of one inner function: linked into entries; alone it is neither linked, optimised nor assembled."""
 
     def add_linking_library(self, library: Any) -> None:
         self._linking_libraries.append(library)

@@ -111,6 +111,7 @@ def submit_intent(t, j, market, intents, params, book, tape):
     o.reduce_only = row.reduce_only
     book.placed[j] = k
     live = row.quantity
+    # Closing the whole position is exempt from lots: a split may have left a fraction of one.
     if row.quantity != -p.shares:
         live = floor_to_lot(row.quantity, params.lot)
         if abs(live) < abs(row.quantity) * (1.0 - RESIDUE):
@@ -226,6 +227,7 @@ def replace_order(t, k, row, market, params, book, tape):
         inherit(d, tape.details[old.detail], i, tape)
         relink_sibling(old.detail, i, tape)
     edit_terms(d, row)
+    # A replacement is a decision of its own: cost analysis measures it from here.
     d.arrival = sizing_price(t, old.asset, market, book)
     end_order(k, REPLACED, R_REPLACED, t, book, tape)
     book.placed[row.target] = n

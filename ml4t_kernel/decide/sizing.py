@@ -124,8 +124,10 @@ def has_gone_stale(t, a, market):
 
 @inlined
 def refusal(t, a, quantity, held, price, exempt, market, params, book):
-    """Why an order of this quantity is refused at decision, R_NONE if it is not (6.3, 5.2, 1.4). exempt: from
-    min_notional."""
+    """Why an order of this quantity is refused at decision, R_NONE if it is not (6.3, 5.2, 1.4).
+
+    exempt: from min_notional.
+    """
     p = book.positions[a]
     if not exempt and quantity != -held and params.min_notional > 0.0 and abs(quantity) * price < params.min_notional:
         return R_MINIMUM
@@ -181,9 +183,11 @@ def size_target(t, a, wanted, market, intents, params, book, tape):
     price = market.close[t, a]
     if absent(price):
         price = sizing_price(t, a, market, book)
+    # Zero is exempt: a close is meant, however small the position is.
     if params.min_weight_change > 0.0 and wanted != 0.0:
         if abs(wanted - held * price / s.equity) < params.min_weight_change:
             return
+    # The new target is computed from what is held, so what still works of the old one would be bought twice.
     if p.working >= 0:
         replace_working(t, a, REPLACED, R_REPLACED, book, tape)
     if wanted == 0.0 and held == 0.0:
@@ -211,6 +215,7 @@ def size_targets(t, market, intents, params, book, tape):
     s = book.state[0]
     row = s.target_row
     s.target_row += 1
+    # No fraction of nothing: a size would be zero or of the wrong sign.
     if s.equity <= 0.0:
         return
     for column in range(intents.weights.shape[1]):

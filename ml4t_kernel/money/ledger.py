@@ -20,12 +20,14 @@ COUNTABLE = 2.0**52  # lots above which floats are whole numbers anyway, and int
 @compiled
 def refresh_budget(w, budget_volume, p, params):
     """Budget of the asset and bar, shared by both sides and all phases; made at the first use on a bar."""
+    # Made when first used, not for every asset at every bar: most assets trade on few bars.
     if p.budget_bar == w.bar:
         return
     p.budget_bar = w.bar
     p.used_buy = 0.0
     p.used_sell = 0.0
     if params.max_participation < inf:
+        # The volume of the bar before is no licence to trade more than this bar did.
         p.budget = max(0.0, min(params.max_participation * budget_volume, w.volume))
     else:
         p.budget = inf if w.volume > 0.0 else 0.0
@@ -66,6 +68,7 @@ def cash_needed(quantity, price, w, o, d, params):
 def spendable_cash(w, s):
     """Cash an entry may use: cash - 2 x shorts; inside the bar also no more than the open left (3.4)."""
     free = buying_power(w, s)
+    # Only fills change what the open left, never prices of the bar: which of them came first is not known.
     if w.phase == INSIDE:
         free = min(free, w.spendable)
     return free
@@ -73,8 +76,7 @@ def spendable_cash(w, s):
 
 @cold
 def search_affordable(quantity, w, o, d, p, params):
-    """Largest affordable part of `quantity` when costs are not linear in it: bisection on whole lots, or 60
-    halvings."""
+    """Largest affordable part of `quantity` when costs are not linear in it: bisection, on whole lots if any."""
     lot = params.lot
     if 0.0 < lot and quantity < COUNTABLE * lot:
         low, high = 0, int(quantity / lot + 1e-9)
@@ -87,6 +89,7 @@ def search_affordable(quantity, w, o, d, p, params):
                 high = middle - 1
         return low * lot
     below, above = 0.0, quantity
+    # 60 halvings are more than the 53 bits of a quantity; the lower end is kept, so cash never goes below zero.
     for _ in range(60):
         part = 0.5 * (below + above)
         if cash_needed(part, slice_price(part, w, p, params), w, o, d, params) <= w.available:
@@ -122,9 +125,11 @@ def affordable(quantity, w, o, d, p, params):
 def shrink_to_cash(quantity, w, o, d, p, s, params):
     """Unsigned quantity of an entry that cash pays; sets w.short_cash (2.3)."""
     w.short_cash = 1
+    # A batch is scaled to the cash together: refusing its orders one by one would depend on their order.
     if params.reject_short and not w.batch:
         return 0.0
     quantity = affordable(quantity, w, o, d, p, params)
+    # Dust: without lots a batch would buy ever smaller rests with what rounding leaves of the cash.
     if params.lot <= 0.0 and quantity * w.level < RESIDUE * s.equity:
         return 0.0
     if quantity > 0.0:
@@ -138,6 +143,7 @@ def cut_to_cash(quantity, w, o, d, p, s, params):
     """Unsigned quantity of an entry that cash pays; sets w.need."""
     w.available = spendable_cash(w, s)
     w.need = cash_needed(quantity, w.price, w, o, d, params)
+    # The tolerance lets a weight of 1 buy what was sized with the same cash.
     if w.need <= w.available * (1.0 + EPS) and w.available >= 0.0:
         return quantity
     return shrink_to_cash(quantity, w, o, d, p, s, params)
@@ -175,6 +181,7 @@ def add_to_position(f, p, params):
     p.low = min(p.low, f.price)
     p.fees += f.fee
     p.slippage += f.slippage
+    # Levels do not follow at once: during a bar they depend on bars before it and on its own open (5.1).
     p.stale_levels = 1
 
 
@@ -267,6 +274,7 @@ def draft_fill(quantity, w, f, o, d, params):
     f.quantity = signed
     f.price = w.price
     f.slippage = quantity * abs(w.price - w.level)
+    # Linear costs need no memory of the order: no side row, and no load of it in the hot loops.
     if params.linear_costs:
         f.fee = slice_fee(quantity, w.price, w, o, d, params)
     else:
@@ -281,6 +289,7 @@ def draft_fill(quantity, w, f, o, d, params):
 def use_budget(quantity, w, p, params):
     if params.needs_volume:
         left = p.budget - quantity
+        # What rounding leaves of a budget must not become an order of a millionth of a share.
         p.budget = left if left > RESIDUE * quantity else 0.0
         if w.want > 0.0:
             p.used_buy += quantity

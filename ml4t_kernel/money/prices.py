@@ -72,6 +72,7 @@ def worst_price(quantity):
 @compiled
 def impact_rate(quantity, used, w, params):
     """k sigma^s (filled so far on that side, this slice included / V)^p, a fraction of price (7.1)."""
+    # inf: an asset without volume, which has no impact; 0: nothing trades anyhow.
     if not (w.volume > 0.0) or w.volume == inf:
         return 0.0
     rate = params.impact_coefficient * ((used + quantity) / w.volume) ** params.impact_exponent
@@ -106,5 +107,6 @@ def slice_price(quantity, w, p, params):
         rate += params.stop_slippage_rate
     if params.impact_coefficient != 0.0:
         rate += impact_rate(quantity, p.used_buy if w.want > 0.0 else p.used_sell, w, params)
+    # A limit is a promise: costs never carry a fill beyond it (7.2).
     price = after_costs(w.want, w.level, rate, params)
     return min(price, w.limit) if w.want > 0.0 else max(price, w.limit)

@@ -41,6 +41,7 @@ def scale_order(k, share, lot, t, book, tape):
     left = abs(o.left) * (1.0 - share)
     if o.reduce_only and o.left * book.positions[o.asset].shares < 0.0:
         left = max(left, min(abs(o.left), abs(book.positions[o.asset].shares)))
+    # A sibling that protects the position never keeps less than it needs to close it.
     left = floor_to_lot(left, lot)
     if left <= RESIDUE * abs(o.requested):
         end_order(k, CANCELLED, R_GROUP, t, book, tape)
@@ -120,6 +121,7 @@ def serve_children(k, price, t, market, params, book, tape):
     while i > 0:
         d = tape.details[i]
         covered = floor_to_lot(min(d.quantity, parent.opened), params.lot)
+        # Less than a lot is not born yet: an order of nothing could neither fill nor end.
         if d.dormant and covered > 0.0:
             bear_child(i, side * covered, price, t, market, book, tape)
         elif d.order >= 0 and covered > d.opened:

@@ -43,6 +43,7 @@ def born_side_of(side):
 @inlined
 def further_along(side, level, born_side, born_at):
     """Is the level certainly met by the move on `side` (1 up, -1 down) that bore its holder at `born_at`? (3.2)"""
+    # The other direction would need a trade at the level after the birth, which only the close can prove.
     return born_side == born_side_of(side) and side * (level - born_at) >= 0.0
 
 
@@ -78,6 +79,7 @@ def note_ambiguous(t, a, kind, book, tape):
     """One row per bar, asset and kind."""
     s = book.state[0]
     p = book.positions[a]
+    # Bits by kind, so that a bar with many levels makes one row of each.
     if p.ambiguous_bar != t:
         p.ambiguous_bar = t
         p.ambiguous_kinds = 0

@@ -14,8 +14,7 @@ def own_or_default(own, default):
 
 @inlined
 def adopt_rules(p, d, rule, params):
-    """The position carries the rules of the order that opened it (its detail, its row of rules); NaN: the
-    run-wide value."""
+    """The position carries the rules of the order that opened it (detail and row of rules); NaN: the run-wide value."""
     p.stop_loss = own_or_default(rule.stop_loss, params.stop_loss)
     p.take_profit = own_or_default(rule.take_profit, params.take_profit)
     p.trailing_stop = own_or_default(rule.trailing_stop, params.trailing_stop)
@@ -68,6 +67,7 @@ def set_levels(p):
     if absent(stop):
         stop = fraction_level(-side, p.basis, p.stop_loss)
     p.stop_origin = O_STOP_LOSS
+    # Strictly above: where two levels are equal the earlier name stands, stop loss before break-even before trail.
     if p.even and side * (p.avg - stop) > 0.0:
         stop = p.avg
         p.stop_origin = O_BREAK_EVEN
@@ -119,6 +119,7 @@ def levels_in_range(high, low, p, params):
 @inlined
 def trail_proven(high, low, close, p, params):
     """Does the close lie at or through the trail of this bar's own extreme?"""
+    # A mark of closes cannot be raised by the bar's own extreme, and an unarmed trail is armed at 4.4 only.
     if not p.armed or params.water_mark_close:
         return False
     return reaches(-1.0 if p.shares > 0.0 else 1.0, close, own_trail(high, low, p))

@@ -162,7 +162,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_refused_before_anything_runs(case, monkeypatch):
     prices, strategy, error, message = REFUSED[case]
-    monkeypatch.setattr(execute.kernel, "advance", lambda *_: pytest.fail("the kernel was called"))
+    monkeypatch.setattr(execute.entries, "advance", lambda *_: pytest.fail("the kernel was called"))
     with pytest.raises(error, match=message):
         run_backtest(prices, strategy)
 
@@ -242,11 +242,13 @@ def test_a_progress_bar_changes_nothing(panel, capsys):
 def test_tapes_that_have_to_grow_change_nothing(panel, monkeypatch):
     weights = weekly_weights(panel)
     expected = run(panel, weights)
-    roomy = execute.kernel.new_tape
+    roomy = execute.kernel_book.new_tape
     grown = []
-    monkeypatch.setattr(execute.kernel, "new_tape", lambda n, rows: roomy(n, {**dict.fromkeys(rows, 1), **fixed(rows)}))
-    grow = execute.kernel.grow
-    monkeypatch.setattr(execute.kernel, "grow", lambda *state: grown.append(1) or grow(*state))
+    monkeypatch.setattr(
+        execute.kernel_book, "new_tape", lambda n, rows: roomy(n, {**dict.fromkeys(rows, 1), **fixed(rows)})
+    )
+    grow = execute.kernel_book.grow
+    monkeypatch.setattr(execute.kernel_book, "grow", lambda *state: grown.append(1) or grow(*state))
     assert_same(run(panel, weights), expected)
     assert len(grown) > 3
 
@@ -260,7 +262,7 @@ def interrupt_after(monkeypatch, slices):
     """Ctrl-C when the kernel is called for the next slice, after so many of 64 bars."""
     monkeypatch.setattr(execute, "FIRST_SLICE", 0)
     monkeypatch.setattr(execute, "SLICE_SECONDS", 0.0)
-    real, calls = execute.kernel.advance, []
+    real, calls = execute.entries.advance, []
 
     def advance(*arguments):
         if len(calls) == slices:
@@ -268,7 +270,7 @@ def interrupt_after(monkeypatch, slices):
         calls.append(arguments)
         return real(*arguments)
 
-    monkeypatch.setattr(execute.kernel, "advance", advance)
+    monkeypatch.setattr(execute.entries, "advance", advance)
 
 
 @pytest.mark.parametrize("slices", [1, 7, 15])

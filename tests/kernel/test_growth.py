@@ -36,13 +36,15 @@ def both_sides():
     return panel, Orders(pl.concat([limits, stops], how="diagonal"))
 
 
-def test_ambiguous_bars_of_orders_decided_the_bar_before_have_room(monkeypatch):
-    """Orders that go live on a bar may make one row an asset there, though none was waiting when room was checked."""
+@pytest.mark.parametrize("small", [("ambiguous",), ("ambiguous", "fills", "trades")])
+def test_ambiguous_bars_of_orders_decided_the_bar_before_have_room(monkeypatch, small):
+    """Orders that go live on a bar may make one row an asset there, though none was waiting when room was checked.
+
+    Alone too: a tape that asks for more fills gets more of everything.
+    """
     new_tape = kernel_book.new_tape
     monkeypatch.setattr(
-        running.kernel_book,
-        "new_tape",
-        lambda bars, rows: new_tape(bars, {**rows, "ambiguous": 4, "fills": 4, "trades": 4}),
+        running.kernel_book, "new_tape", lambda bars, rows: new_tape(bars, {**rows, **dict.fromkeys(small, 4)})
     )
     panel, strategy = both_sides()
     result = run_backtest(panel, strategy, config=Config(max_participation=None))

@@ -19,6 +19,7 @@ from .mutants import ROOT, Mutant, mutants, mutated, source_of
 
 PARTS = ("ml4t_kernel", "facade", "tests", "pyproject.toml")
 TIMEOUT = 60  # seconds; a mutant that loops for ever is noticed too
+TIMEOUT_OF_ALL = 600  # seconds for all killers together
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "--no-header")
 KILLED, SURVIVED, LOST = "killed", "SURVIVED", "DOES NOT FIT"
 
@@ -34,7 +35,7 @@ def copy_of_project(folder: Path) -> Path:
     return folder
 
 
-def passes(root: Path, *nodes: str) -> bool:
+def passes(root: Path, *nodes: str, timeout: float = TIMEOUT) -> bool:
     """Do these tests pass on the copy at `root`?"""
     own = {
         "NUMBA_DISABLE_JIT": "1",
@@ -45,7 +46,7 @@ def passes(root: Path, *nodes: str) -> bool:
     environment.pop("PYTHONPATH", None)
     command = [sys.executable, "-m", "pytest", *OPTIONS, *nodes]
     try:
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=TIMEOUT)
+        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         return False
     if done.returncode not in (0, 1):  # 1: tests failed; anything else: they did not run
@@ -81,7 +82,7 @@ def run(chosen: list[Mutant], jobs: int, folder: Path) -> list[str]:
     for job in range(jobs):
         copies.put(copy_of_project(folder / str(job)))
     first = folder / "0"
-    if not passes(first, *sorted({mutant.node for mutant in chosen})):
+    if not passes(first, *sorted({mutant.node for mutant in chosen}), timeout=TIMEOUT_OF_ALL):
         raise SystemExit("the killers must pass on the kernel as it is: run them first")
 
     def judge(mutant: Mutant) -> str:

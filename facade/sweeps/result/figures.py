@@ -34,8 +34,7 @@ BAND = 0.06  # of an axis, taken by the lines of a value
 def heatmap(
     facts: SweepFacts,
     table: pl.LazyFrame,
-    x: str,
-    y: str,
+    axes: tuple[str, str],
     metric: str = "sharpe",
     *,
     aggregate: str = "median",
@@ -49,8 +48,8 @@ def heatmap(
     ----------
     facts, table
         Of a `SweepResult`; the rows that are shown.
-    x, y : str
-        Parameters of the grid.
+    axes : pair of str
+        Parameters of the grid: x, and y.
     metric : str
         One of `SweepResult.columns`.
     aggregate : str
@@ -73,7 +72,8 @@ def heatmap(
     if aggregate not in AGGREGATES:
         raise ValueError(f"aggregate={aggregate!r} is not allowed; it is one of {', '.join(AGGREGATES)}")
     go, _ = plotly_modules()
-    _check_parameters(facts, (x, y))
+    _check_parameters(facts, axes)
+    x, y = axes
     if x == y:
         raise ValueError(f"x and y are both {x!r}; give two parameters")
     column = column_of(facts, metric)

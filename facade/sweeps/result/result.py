@@ -302,7 +302,7 @@ class SweepResult:
 
     def heatmap(self, x: str, y: str, metric: str = "sharpe", **options: Any) -> Figure:
         """A plotly figure of a metric over two parameters; see `facade.sweeps.result.figures.heatmap`."""
-        return heatmap(self.facts, self.scan(), x, y, metric, **options)
+        return heatmap(self.facts, self.scan(), (x, y), metric, **options)
 
     def parallel_coordinates(self, metric: str = "sharpe", **options: Any) -> Figure:
         """A plotly figure with a line a row; see `facade.sweeps.result.figures.parallel_coordinates`."""

@@ -188,7 +188,7 @@ def test_rules_carried_by_orders():
     )
     rules = made.table.rules
     assert list(made.table.intents["rules"]) == [0, 1, 2, 3] and np.isnan(rules[0].tolist()).all()
-    assert rules["stop_loss"][1] == 0.1 and rules["stop_price"][1] == 4.0 and np.isnan(rules["take_profit"][1])
+    assert rules["stop_loss"][1] == 0.1 and rules["stop_loss_price"][1] == 4.0 and np.isnan(rules["take_profit"][1])
     assert rules["time_exit"][2] == 3 and rules["take_profit"][3] == np.inf
 
 
