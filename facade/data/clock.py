@@ -13,6 +13,8 @@ import polars as pl
 from facade.errors import DataError, describe
 
 TRADING_DAYS = 252.0
+DAYS_A_YEAR = 365.2425
+WEEKS_A_YEAR = 51  # whole weeks between the first and the last session of a calendar year
 _TICKS_PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 # Bars at least this long (in days) are dated by their label. Less than a whole day, because daily closes of a zoned
 # market are 23 hours apart when the clocks change.
@@ -59,24 +61,71 @@ def bar_dates(clock_sessions: np.ndarray, session_dates: pl.Series) -> np.ndarra
 
 
 def periods_per_year(sessions: np.ndarray, session_dates: pl.Series) -> float:
-    """Bars a year: median bars a session x sessions a year.
+    """Bars a year: bars a session x sessions a year, both counted.
 
-    Sessions a year follow the median distance of session dates: one day: 252, or 365 when there are sessions on
-    Saturdays; 5 to 9 days: 52; 25 to 35: 12; 80 to 100: 4; 350 to 380: 1; anything else: 365.25 / distance. A single
-    session counts as daily.
+    Sessions a year are those within the last whole weeks of the span, over their days, if the span is a year or more.
+    Where that comes within 2.5 percent of 252, or 1 percent of 365, it is that. In a shorter span a few holidays more
+    or less would tell: there the weekdays that have a session on at least every second date count, five of them as
+    252 sessions, seven as 365, others as so many of 7 x 365.2425. Less than a week is taken for a week of five days
+    unless it has more. Sessions that are five days or more apart are weekly, monthly, quarterly or yearly bars: 52, 12,
+    4, 1, or whatever their mean distance says.
+
+    Bars a session are the mean over the whole weeks between the first session and the last, which may be cut off;
+    within less than a week of them the median, the larger of two. Panels without dates have 252 bars a year.
     """
     if not session_dates.dtype.is_temporal():
         return TRADING_DAYS
-    bars = float(np.median(np.bincount(sessions))) if len(sessions) else 1.0
-    days = session_dates.to_physical().to_numpy()
-    distance = float(np.median(np.diff(days))) if len(days) > 1 else 1.0
-    if distance <= 1.0:
-        # Day 0 is a Thursday, so that Saturdays are 2 modulo 7.
-        return bars * (365.0 if np.any(days % 7 == 2) else TRADING_DAYS)
-    for low, high, rate in ((5, 9, 52.0), (25, 35, 12.0), (80, 100, 4.0), (350, 380, 1.0)):
-        if low <= distance <= high:
-            return bars * rate
-    return bars * 365.25 / distance
+    days = session_dates.to_physical().cast(pl.Int64).to_numpy()
+    return bars_a_session(np.bincount(sessions), days) * sessions_a_year(days)
+
+
+def sessions_a_year(days: np.ndarray) -> float:
+    """Of (S,) ascending days since 1970; see `periods_per_year`."""
+    if len(days) < 2:
+        return TRADING_DAYS
+    span = int(days[-1] - days[0])
+    distance = float(np.median(np.diff(days)))
+    if distance >= 5:
+        for low, high, rate in ((5, 9, 52.0), (25, 35, 12.0), (80, 100, 4.0), (350, 380, 1.0)):
+            if low <= distance <= high:
+                return rate
+        return DAYS_A_YEAR * (len(days) - 1) / span
+    weeks = span // 7
+    if weeks < WEEKS_A_YEAR:
+        return _of_a_pattern(days, span)
+    counted = np.count_nonzero(days > days[-1] - 7 * weeks) / (7 * weeks) * DAYS_A_YEAR
+    for usual, near in ((TRADING_DAYS, 0.025), (365.0, 0.01)):
+        if abs(counted / usual - 1.0) <= near:
+            return usual
+    return float(counted)
+
+
+def _of_a_pattern(days: np.ndarray, span: int) -> float:
+    """Sessions a year of a stretch of less than a year, by the days of its weeks."""
+    seen = np.bincount(days % 7, minlength=7)
+    every = np.bincount((days[0] + np.arange(span + 1)) % 7, minlength=7)
+    weekly = int(np.count_nonzero((2 * seen >= every) & (seen > 0)))
+    if span < 7:
+        weekly = max(weekly, 5)
+    return {5: TRADING_DAYS, 7: 365.0}.get(weekly, weekly / 7 * DAYS_A_YEAR)
+
+
+def bars_a_session(bars: np.ndarray, days: np.ndarray) -> float:
+    """Of (S,) bars of each session and its day; see `periods_per_year`."""
+    if not len(days):
+        return 1.0
+    weeks = (days[-1] - 1 - days[0]) // 7
+    inside = (days < days[-1]) & (days >= days[-1] - 7 * weeks)
+    return float(bars[inside].mean() if weeks > 0 and inside.any() else np.sort(bars)[len(bars) // 2])
+
+
+def calendar_years(timestamps: pl.Series) -> float | None:
+    """Years of 365.2425 days from the first label to the last; None where bars are numbered, or of no bar."""
+    if not timestamps.dtype.is_temporal() or not len(timestamps):
+        return None
+    first, last = timestamps.to_physical()[0], timestamps.to_physical()[-1]
+    ticks = _TICKS_PER_DAY[timestamps.dtype.time_unit] if isinstance(timestamps.dtype, pl.Datetime) else 1
+    return float((last - first) / ticks / DAYS_A_YEAR)
 
 
 def to_timestamps(values: Any, bars: int) -> pl.Series:

@@ -138,9 +138,10 @@ class Panel:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of everything that can change a run: labels, sessions, arrays and actions."""
+        """SHA-256, in hexadecimal, of what can change a result: labels, sessions, arrays, actions, bars a year."""
         sha = hashlib.sha256()
-        sha.update(repr((self.shape, self.symbols, str(self.timestamps.dtype), sorted(self.extras))).encode())
+        labels = (self.shape, self.symbols, str(self.timestamps.dtype), self.periods_per_year, sorted(self.extras))
+        sha.update(repr(labels).encode())
         sha.update(_bytes(self.timestamps.to_physical().cast(pl.Int64).to_numpy()))
         if self.begins is not None:
             sha.update(_bytes(self.begins.to_physical().cast(pl.Int64).to_numpy()))
@@ -190,11 +191,12 @@ class Panel:
     def select(self, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> "Panel":
         """Some symbols and a stretch of time, as `load_panel` with these arguments would have loaded them.
 
-        Sessions are numbered anew, bars a year and inferred delistings derived anew, and actions outside the stretch
-        dropped; a split before it has no effect on it. Bars on which only other symbols trade are left out. Two things
-        differ: `start` and `end` (inclusive; bar numbers where the panel has no dates) are compared with `timestamps`,
-        which are ends of bars, and a symbol that has no bar in the stretch keeps its column. A stretch of all symbols
-        shares the arrays of this panel; columns are copied.
+        Sessions are numbered anew, inferred delistings derived anew, and actions outside the stretch dropped; a split
+        before it has no effect on it. Bars on which only other symbols trade are left out. Three things differ: bars a
+        year are those of this panel, whatever the stretch (counted anew over all of its time where bars of other
+        symbols are left out); `start` and `end` (inclusive; bar numbers where the panel has no dates) are compared
+        with `timestamps`, which are ends of bars; and a symbol that has no bar in the stretch keeps its column. A
+        stretch of all symbols shares the arrays of this panel; columns are copied.
 
         Raises DataError for an unknown symbol, and where there is no bar.
 

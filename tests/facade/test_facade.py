@@ -286,9 +286,18 @@ def test_ctrl_c_leaves_the_run_up_to_the_last_whole_bar(panel, monkeypatch, slic
     assert done == 64 * slices == part.equity.height
     assert part.equity.equals(whole.equity.head(done))
     last = panel.timestamps[done - 1]
-    for name in ("fills", "trades", "positions", "actions", "ambiguous_bars"):
-        time = "exit_time" if name == "trades" else "timestamp"
-        assert part.frame(name).equals(whole.frame(name).filter(pl.col(time) <= last)), name
+    for name in ("fills", "positions", "actions", "ambiguous_bars"):
+        assert part.frame(name).equals(whole.frame(name).filter(pl.col("timestamp") <= last)), name
+    closed = part.trades.filter(pl.col("status") == "closed")
+    assert closed.equals(whole.trades.filter(pl.col("exit_time") <= last))
+    still_open = whole.trades.filter(pl.col("entry_time") <= last, (pl.col("exit_time") > last).fill_null(True))
+    same = ["symbol", "direction", "entry_time", "entry_order_id"]
+    assert (
+        part.trades.filter(pl.col("status") == "open")
+        .select(same)
+        .sort(same)
+        .equals(still_open.select(same).sort(same))
+    )
     assert f"stopped after {done:,} of {panel.shape[0]:,} bars" in part.summary()
 
 
