@@ -22,12 +22,16 @@ _DAILY = 20 / 24
 
 
 class Clock(NamedTuple):
-    """timestamps: (T,) bar ends; sessions: (T,) int32; session_dates: (S,) Date, or bar numbers; bars a year."""
+    """timestamps: (T,) bar ends; sessions: (T,) int32; session_dates: (S,) Date, or bar numbers; bars a year.
+
+    begins: (T,) labels of the data where these are the begins of bars and were moved; None: timestamps are the labels.
+    """
 
     timestamps: pl.Series
     sessions: np.ndarray
     session_dates: pl.Series
     periods_per_year: float
+    begins: pl.Series | None = None
 
 
 def make_clock(timestamps: pl.Series, bar_label: str = "close", session: pl.Series | None = None) -> Clock:
@@ -43,10 +47,12 @@ def make_clock(timestamps: pl.Series, bar_label: str = "close", session: pl.Seri
         numbers = np.arange(len(timestamps), dtype=np.int32) if sessions is None else sessions
         return Clock(timestamps, numbers, dates, TRADING_DAYS)
     begins = timestamps if bar_label == "open" else _begins(timestamps)
-    begin_dates = begins if begins.dtype == pl.Date else begins.dt.date()
+    # Where clocks are set back over midnight a date comes again: its bars are those of the session that has begun.
+    begin_dates = begins if begins.dtype == pl.Date else begins.dt.date().cum_max()
     sessions, dates = _group(begin_dates if session is None else session, begin_dates)
-    ends = _ends(timestamps) if bar_label == "open" else timestamps
-    return Clock(ends, sessions, dates, periods_per_year(sessions, dates))
+    moved = bar_label == "open" and timestamps.dtype != pl.Date
+    ends = _ends(timestamps) if moved else timestamps
+    return Clock(ends, sessions, dates, periods_per_year(sessions, dates), timestamps if moved else None)
 
 
 def bar_dates(clock_sessions: np.ndarray, session_dates: pl.Series) -> np.ndarray:
@@ -198,12 +204,22 @@ def _ends(timestamps: pl.Series) -> pl.Series:
         raise DataError("bar_label='open' needs at least two bars to know how long a bar is")
     days, rest = divmod(spacing, _TICKS_PER_DAY[dtype.time_unit])
     if rest == 0:  # calendar days, which have 23 to 25 hours where clocks change
-        moved = timestamps.dt.offset_by(f"{days}d")
+        moved = _days_later(timestamps, days)
     else:
         moved = timestamps + pl.Series([spacing], dtype=pl.Duration(dtype.time_unit))
     following = timestamps.shift(-1)
     frame = pl.DataFrame({"moved": moved, "next": following})
     return frame.select(pl.min_horizontal("moved", "next").alias(timestamps.name)).to_series()
+
+
+def _days_later(timestamps: pl.Series, days: int) -> pl.Series:
+    """The same time of day that many days later; where the clock skips it, that many times 24 hours later."""
+    zone = time_zone(timestamps.dtype)
+    if zone is None:
+        return timestamps.dt.offset_by(f"{days}d")
+    local = timestamps.dt.replace_time_zone(None).dt.offset_by(f"{days}d")
+    moved = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return moved.fill_null(timestamps.dt.offset_by(f"{24 * days}h"))
 
 
 def _group(session: pl.Series, begin_dates: pl.Series) -> tuple[np.ndarray, pl.Series]:
@@ -216,15 +232,16 @@ def _group(session: pl.Series, begin_dates: pl.Series) -> tuple[np.ndarray, pl.S
     starts = session.ne_missing(session.shift(1)).to_numpy()
     first = np.flatnonzero(starts)
     runs = session.gather(first)
-    if session.dtype == pl.Date:
-        broken = np.flatnonzero(np.diff(runs.to_physical().to_numpy()) < 0) + 1
-    else:
-        broken = np.flatnonzero(~runs.is_first_distinct().to_numpy())
+    ordered = session.dtype == pl.Date or session.dtype.is_integer()
+    broken = np.flatnonzero(~runs.is_first_distinct().to_numpy())
+    if ordered:
+        broken = np.flatnonzero((runs < runs.shift(1)).fill_null(False).to_numpy())
     if len(broken):
         at = int(first[broken[0]])
+        again = not bool(runs.is_first_distinct()[int(broken[0])])
         raise DataError(
             describe(
-                "the bars of a session must be consecutive",
+                "the bars of a session must be consecutive" if again else "sessions must not fall from bar to bar",
                 date=begin_dates[at],
                 column="session",
                 value=session[at],

@@ -23,6 +23,8 @@ class Prices(Protocol):
     @property
     def timestamps(self) -> pl.Series: ...
     @property
+    def begins(self) -> pl.Series | None: ...
+    @property
     def symbols(self) -> tuple[str, ...]: ...
     @property
     def sessions(self) -> np.ndarray: ...
@@ -143,10 +145,14 @@ def _blocks(array: np.ndarray, selection: Selection) -> Iterator[np.ndarray]:
 def clock_of(panel: Prices, selection: Selection) -> Clock:
     """Clock of the selected bars: sessions are numbered anew and keep their dates; see `_bars_a_year`."""
     bars = selection.bars
-    timestamps = panel.timestamps[bars] if isinstance(bars, slice) else panel.timestamps.gather(bars)
+    timestamps, begins = (
+        None if column is None else column[bars] if isinstance(bars, slice) else column.gather(bars)
+        for column in (panel.timestamps, panel.begins)
+    )
+    assert timestamps is not None
     kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
     dates = panel.session_dates.gather(kept)
-    return Clock(timestamps, sessions.reshape(-1).astype(np.int32), dates, _bars_a_year(panel, selection))
+    return Clock(timestamps, sessions.reshape(-1).astype(np.int32), dates, _bars_a_year(panel, selection), begins)
 
 
 def _bars_a_year(panel: Prices, selection: Selection) -> float:

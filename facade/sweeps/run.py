@@ -79,7 +79,8 @@ def sweep(
         Combinations to leave out before anything runs: a function of a row as a dict that says whether it stays, or a
         Polars expression.
     executor
-        Where chunks run instead of in threads: any `concurrent.futures.Executor`, or a Dask client. Prices are
+        Where chunks run instead of in threads: any `concurrent.futures.Executor`, or a Dask client. Processes must be
+        spawned, not forked: a fork hangs in the locks of Polars. Prices are
         published once a worker, and chunks of lost Dask workers run again; `sweeps.workers.publish` says when it pays.
     checkpoint
         A directory for finished rows. The same sweep started again with it runs only what is missing.

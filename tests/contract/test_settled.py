@@ -373,6 +373,19 @@ def test_an_order_beyond_all_cash_is_shrunk_to_it(side, shares):
         assert status(run) == [("cancelled", "cash")], run.judge
 
 
+def test_the_search_for_what_cash_covers_finds_the_largest_number_of_lots_however_many_were_asked_for():
+    for run in told([1e-5, 1e-5], [buy(0, 5e21)], commission_per_trade=1.0, initial_cash=100_001.0):
+        assert run.fills[0][1] == pytest.approx(1e10, rel=1e-12), run.judge  # 100,000 after the fee, at 1e-5
+
+
+def test_a_replacement_is_floored_to_lots_like_an_order_as_given():
+    rows = [buy(0, 8.0, limit=90.0, id="a")]
+    for run in told([100] * 3, [*rows, order(1, 6.0, id="a", action="replace", limit_price=110.0)], lot=4):
+        assert run.ends == [("replaced", "replaced", 0.0), ("cancelled", "lot", 4.0)], run.judge
+    for run in told([100] * 3, [*rows, order(1, 3.0, id="a", action="replace", limit_price=110.0)], lot=4):
+        assert status(run) == [("replaced", "replaced"), ("rejected", "lot")], run.judge
+
+
 def test_what_a_cut_leaves_of_a_huge_order_is_no_rest_of_it():
     for run in told([100, 100, 100], [buy(0, 13.0), sell(1, 4e14)]):  # 13 are less than 1e-9 of it
         assert run.fills == [(1, 13.0, 100.0), (2, -13.0, 100.0)], run.judge

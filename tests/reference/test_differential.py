@@ -1,7 +1,7 @@
 """The kernel equals the naive reference engine: a bulk of seeded scenarios, and hypothesis where it should shrink.
 
 ML4T_SCENARIOS=20000 runs a deeper bulk, ML4T_FIRST_SEED=100000 another part of it. Besides the short scenarios that it
-counts there are others, in the proportions of SHARES. Interpreted, the default is a tenth.
+counts there are others, in the proportions of SHARES. Interpreted, the default is a fifth.
 """
 
 import os
@@ -25,7 +25,7 @@ from reference.book import DEFAULTS
 from reference.knobs import knobs_off_default
 from reference.scenarios import scenario_of, scenarios
 
-SCENARIOS = int(os.environ.get("ML4T_SCENARIOS", "220" if INTERPRETED else "2200"))
+SCENARIOS = int(os.environ.get("ML4T_SCENARIOS", "440" if INTERPRETED else "2200"))
 SHARES = {"short": 1.0, "settled": 0.5, "sparse": 0.1, "long": 0.005}
 LONGEST = {"bars": 300} if INTERPRETED else {}  # of the profile "long": else minutes
 FIRST_SEED = int(os.environ.get("ML4T_FIRST_SEED", "0"))

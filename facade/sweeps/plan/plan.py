@@ -19,7 +19,7 @@ from facade.data.clock import calendar_years
 from facade.data.panel import Panel, select
 from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.encode.inputs import EncodedInputs, apply_settings, encode
-from facade.encode.market import half_spread
+from facade.encode.market import half_spread, has_zero_volume
 from facade.encode.params import Knobs, Varied, asset_values, cap_in_force, check_volume, missing_volume, params_rows
 from facade.errors import ConfigError, DataError, StrategyError
 from facade.results.facts import versions
@@ -61,7 +61,7 @@ class Plan:
         self._years = np.full(len(self._selections.first), np.nan)
         self._check_selections()
         self._check_per_asset()
-        structure = structure_columns(self._columns, self._knobs, panel.has_volume, grid.rows)
+        structure = structure_columns(self._columns, self._knobs, panel.has_volume, grid.rows, has_zero_volume(panel))
         self.groups = Groups(self._strategies, self._selections, number(structure, grid.rows))
         self._inputs = Recent(RECENT_INPUTS)
         self._placed = Recent(RECENT_STRATEGIES)

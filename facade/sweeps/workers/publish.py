@@ -36,7 +36,7 @@ import pickle
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -99,7 +99,7 @@ def place_of(executor: Any, n_jobs: int | None) -> Place:
     """Threads of our own without an executor, else the place that fits it.
 
     n_jobs: chunks at a time; None: one for each usable CPU, or for each worker of the executor. Raises ConfigError when
-    it is below 1, or the executor is neither a concurrent.futures.Executor nor a Dask client.
+    it is below 1, or the executor is neither a concurrent.futures.Executor nor a Dask client, or forks processes.
     """
     threads = threads_of(n_jobs)
     if executor is None:
@@ -113,10 +113,21 @@ def place_of(executor: Any, n_jobs: int | None) -> Place:
         )
     if type(executor).__module__.partition(".")[0] == "distributed":
         return _Dask(executor, n_jobs)
+    _refuse_forks(executor)
     workers = n_jobs or getattr(executor, "_max_workers", None) or threads
     if isinstance(executor, ThreadPoolExecutor):
         return _Threads(executor, workers, ours=False)
     return _Processes(executor, workers)
+
+
+def _refuse_forks(executor: Executor) -> None:
+    """A forked process has the locks of threads that it does not have, such as those of Polars, and waits for ever."""
+    context = getattr(executor, "_mp_context", None)
+    if isinstance(executor, ProcessPoolExecutor) and context is not None and context.get_start_method() == "fork":
+        raise ConfigError(
+            "executor: processes that are forked hang in Polars and Numba, whose threads are not forked with them; use "
+            "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))"
+        )
 
 
 def is_lost(error: BaseException) -> bool:

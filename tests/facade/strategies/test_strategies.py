@@ -233,7 +233,7 @@ def test_targets_check_columns_when_built():
     with pytest.raises(StrategyError, match="min_weight_change=-1"):
         TargetWeights(LONG, min_weight_change=-1)
     with pytest.raises(StrategyError, match="expected a numeric array"):
-        TargetWeights.from_array(np.zeros(3))
+        TargetWeights.from_array(np.zeros((1, 1, 1)))
     with pytest.raises(StrategyError, match="min_notional"):
         TargetShares.from_array(np.zeros((1, 1)), min_notional=-1.0)
 
