@@ -398,9 +398,10 @@ class _Dask:
                     asynchronous=True,
                     callback_timeout=patience,
                 )
-            except TimeoutError:
+            except (TimeoutError, OSError):  # OSError: the connection to such a worker was closed
                 if last:
                     raise
+                self._client.wait_for_workers(1, timeout=patience)
         raise AssertionError  # not reached: the last try returns or raises
 
     def workers(self) -> int:
