@@ -152,7 +152,8 @@ def clock_of(panel: Prices, selection: Selection) -> Clock:
     assert timestamps is not None
     kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
     dates = panel.session_dates.gather(kept)
-    return Clock(timestamps, sessions.reshape(-1).astype(np.int32), dates, _bars_a_year(panel, selection), begins)
+    numbers = sessions.reshape(-1).astype(np.int32)
+    return Clock(timestamps, numbers, dates, _bars_a_year(panel, selection), begins)
 
 
 def _bars_a_year(panel: Prices, selection: Selection) -> float:

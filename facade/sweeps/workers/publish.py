@@ -367,6 +367,12 @@ class _Processes:
         self._directory.cleanup()
 
 
+SCATTER_SECONDS = 60.0
+"""After which a scatter that has not answered is tried again, besides the time for its bytes."""
+SLOWEST_NETWORK = 5e6
+"""Bytes a second that any network carries."""
+
+
 class _Dask:
     """A Dask cluster: jobs are scattered to all its workers, and again when all that had them are gone."""
 
@@ -378,7 +384,24 @@ class _Dask:
         self._workers, self._asked = 0, -ASKED_AGAIN
 
     def _scatter(self, value: bytes | np.ndarray) -> Any:
-        return self._client.scatter(value, broadcast=True, hash=False)
+        """Send the value to all workers; again when one that died on the way has left the call without an answer."""
+        size = value.nbytes if isinstance(value, np.ndarray) else len(value)
+        patience = SCATTER_SECONDS + size / SLOWEST_NETWORK
+        for last in (False, False, True):
+            try:
+                # `sync` waits for the coroutine, which `scatter` alone does without an end
+                return self._client.sync(
+                    self._client.scatter,
+                    value,
+                    broadcast=True,
+                    hash=False,
+                    asynchronous=True,
+                    callback_timeout=patience,
+                )
+            except TimeoutError:
+                if last:
+                    raise
+        raise AssertionError  # not reached: the last try returns or raises
 
     def workers(self) -> int:
         if self._wanted is not None:
