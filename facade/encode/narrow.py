@@ -39,8 +39,11 @@ def _cut_array(panel: Panel, name: str, array: np.ndarray, used: np.ndarray) -> 
         return frozen(rows, ACTION)
     if array.ndim != 2 or array.shape[1] != panel.shape[1]:
         return array
-    place = array.__array_interface__["data"]  # a panel's arrays are kept with it; others are not
-    return panel.derived(f"cut {name}", lambda: array[:, used], of=(place, used.tobytes()))
+    # What was cut is kept beside the cut: the memory of an array that is made for one run, as spreads per symbol are,
+    # would be freed, and the next one could be taken for it by its place.
+    place = array.__array_interface__["data"]
+    _, cut = panel.derived(f"cut {name}", lambda: (array, array[:, used]), of=(place, used.tobytes()))
+    return cut
 
 
 def cut_intents(intents: Intents, used: np.ndarray) -> Intents:

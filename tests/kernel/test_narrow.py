@@ -62,3 +62,37 @@ def test_a_few_of_many_assets_trade_as_if_alone(make):
     for name in ("orders", "fills", "trades", "equity", "positions", "actions", "ambiguous_bars"):
         assert first.frame(name).equals(second.frame(name)), name
     assert first.metrics == pytest.approx(second.metrics, nan_ok=True)
+
+
+def test_what_is_given_for_one_run_is_not_kept_for_the_next():
+    """Spreads per symbol are an array of their run alone: freed, its memory may be that of the next run's."""
+    wide = Panel.from_arrays(**wide_prices())
+    order = Orders(pl.DataFrame({"timestamp": [0], "symbol": ["A3"], "quantity": [10.0]}))
+    open_ = wide.open[1, 3]
+    for step in range(1, 61):
+        spread = 0.0005 * step
+        for given in ({"A3": spread}, dict.fromkeys(wide.symbols, spread)):
+            paid = run_backtest(wide, order, config=Config(spread=given)).fills["price"][0]
+            assert paid == pytest.approx(open_ * (1 + spread / 2), rel=1e-12)
+
+
+def test_policies_that_alternate_keep_their_own_arrays():
+    """Volume of the bar or of the one before, volatility of one window or another: cut from whichever the run reads."""
+    wide = Panel.from_arrays(**wide_prices())
+    order = Orders(pl.DataFrame({"timestamp": [9], "symbol": ["A3"], "quantity": [100.0]}))
+    settings = [
+        dict(
+            volume_basis=basis,
+            volatility_window=window,
+            impact_coefficient=0.1,
+            impact_sigma=1.0,
+            commission_rate=0.001,
+        )
+        for basis in ("bar", "previous")
+        for window in (3, 8)
+    ]
+    first = [run_backtest(wide, order, config=Config(**one)).fills["price"][0] for one in settings]
+    assert len(set(first)) == 2  # the window decides the impact, the same volume on every bar the budget
+    for _ in range(15):
+        for one, expected in zip(settings, first, strict=True):
+            assert run_backtest(wide, order, config=Config(**one)).fills["price"][0] == expected
