@@ -69,7 +69,7 @@ def test_what_is_given_for_one_run_is_not_kept_for_the_next():
     wide = Panel.from_arrays(**wide_prices())
     order = Orders(pl.DataFrame({"timestamp": [0], "symbol": ["A3"], "quantity": [10.0]}))
     open_ = wide.open[1, 3]
-    for step in range(1, 61):
+    for step in range(1, 21):
         spread = 0.0005 * step
         for given in ({"A3": spread}, dict.fromkeys(wide.symbols, spread)):
             paid = run_backtest(wide, order, config=Config(spread=given)).fills["price"][0]
@@ -93,6 +93,6 @@ def test_policies_that_alternate_keep_their_own_arrays():
     ]
     first = [run_backtest(wide, order, config=Config(**one)).fills["price"][0] for one in settings]
     assert len(set(first)) == 2  # the window decides the impact, the same volume on every bar the budget
-    for _ in range(15):
+    for _ in range(5):
         for one, expected in zip(settings, first, strict=True):
             assert run_backtest(wide, order, config=Config(**one)).fills["price"][0] == expected
