@@ -305,7 +305,7 @@ def test_a_basis_below_zero_does_not_arm_the_break_even_stop_of_a_short():
 
 
 def test_a_trail_of_a_mark_at_zero_names_no_price():
-    bars = [20, 20, (20, 20, 1, 1.5), (19, 19, 19, 19), 19]
+    bars = [20, 20, (20, 20, 1, 20), (19, 19, 19, 19), 19]
     for run in told(bars, [sell(0, trailing_stop=0.9)], [(3, "A", "dividend", 1.0)], allow_short_selling=True):
         # mark 1, less the dividend 0: 1.9 times that is not a level for O = 19 to be at
         assert run.fills == [(1, -10.0, 20.0)], run.judge
@@ -366,16 +366,17 @@ def test_more_lots_than_an_integer_holds_are_filled_on_their_own_side(weight):
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
-@pytest.mark.parametrize("shares", [1e15, 9.3e18, 1e30])
-def test_an_order_beyond_all_cash_is_shrunk_to_it(side, shares):
-    for run in told([100, 100], [order(0, side * shares)], allow_short_selling=True):
+@pytest.mark.parametrize(("shares", "lot"), [(1e15, 1), (9.3e14, 1e-4), (1e15, 1e-8), (1e15, 0)])
+def test_an_order_beyond_all_cash_is_shrunk_to_it(side, shares, lot):
+    # up to 1e23 lots; 2^63 is 9.2e18
+    for run in told([100, 100], [order(0, side * shares)], allow_short_selling=True, lot=lot):
         assert run.fills == [(1, side * 1000.0, 100.0)], run.judge  # 100,000 of cash, and of room below a short
         assert status(run) == [("cancelled", "cash")], run.judge
 
 
 def test_the_search_for_what_cash_covers_finds_the_largest_number_of_lots_however_many_were_asked_for():
-    for run in told([1e-5, 1e-5], [buy(0, 5e21)], commission_per_trade=1.0, initial_cash=100_001.0):
-        assert run.fills[0][1] == pytest.approx(1e10, rel=1e-12), run.judge  # 100,000 after the fee, at 1e-5
+    for run in told([1e-5, 1e-5], [buy(0, 1e15)], commission_per_trade=1.0, initial_cash=100_001.0, lot=1e-6):
+        assert run.fills[0][1] == pytest.approx(1e10, rel=1e-11), run.judge  # 100,000 after the fee, at 1e-5
 
 
 def test_a_replacement_is_floored_to_lots_like_an_order_as_given():

@@ -39,6 +39,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -387,17 +388,11 @@ class _Dask:
         """Send the value to all workers; again when one that died on the way has left the call without an answer."""
         size = value.nbytes if isinstance(value, np.ndarray) else len(value)
         patience = SCATTER_SECONDS + size / SLOWEST_NETWORK
+        scatter = partial(self._client.scatter, asynchronous=True)
         for last in (False, False, True):
             try:
-                # `sync` waits for the coroutine, which `scatter` alone does without an end
-                return self._client.sync(
-                    self._client.scatter,
-                    value,
-                    broadcast=True,
-                    hash=False,
-                    asynchronous=True,
-                    callback_timeout=patience,
-                )
+                # `sync` waits for the coroutine with an end, which `scatter` alone does without one
+                return self._client.sync(scatter, value, broadcast=True, hash=False, callback_timeout=patience)
             except (TimeoutError, OSError):  # OSError: the connection to such a worker was closed
                 if last:
                     raise
