@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facade.errors import ConfigError
-from facade.sweeps.grid.grid import samplers
+from facade.sweeps.grid import samplers
 from facade.sweeps.grid.samplers import Integers, LogUniform, Sample, Uniform, latin_hypercube, sobol
 from sweep_grids import NAN, TWO, assert_sound, read, rows_of
 
