@@ -13,7 +13,7 @@ VIZ := $(VENV)/.viz-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test notebook lint format types layers mutants bench clean
+.PHONY: help demo test lint format types layers mutants bench lowest clean
 
 help:
 	@echo "make demo     a backtest of real data; writes demo/"
@@ -21,6 +21,7 @@ help:
 	@echo "make lint     ruff: lint and format check      make format   ruff: mend both"
 	@echo "make types    mypy                             make layers   import contracts"
 	@echo "make bench    benchmarks against the floor     make mutants  do the tests notice a broken kernel?"
+	@echo "make lowest   the suite with the lowest dependencies that are allowed"
 	@echo "make clean    remove .venv, caches and demo/"
 
 $(READY):
@@ -63,6 +64,9 @@ mutants: $(DEV)
 bench: $(DEV)
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
+lowest:
+	.ci/lowest $(ARGS)
+
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf $(VENV) .venv-lowest demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,11 +10,13 @@ from facade.arguments import as_config, as_panel, refuse_engine_arguments
 from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs, encode
+from facade.encode.market import volume_notices
 from facade.errors import BacktestWarning, Interrupted
 from facade.execute import execute
 from facade.results.refusals import describe_refusals
 from facade.results.result import Result
 from facade.results.run import Run
+from facade.strategies.functions import strategy_on
 
 
 def run_backtest(
@@ -34,10 +36,11 @@ def run_backtest(
     Parameters
     ----------
     prices
-        A `Panel` (built once, shared by runs), or whatever `load_panel` takes: a Parquet path or glob, a Polars frame,
+        A `Panel` (built once, shared by runs), or whatever `load_panel` takes: files, Polars and pandas frames,
         anything with the Arrow C stream. Long: one row a (timestamp, symbol).
     strategy
-        `TargetWeights`, `TargetShares`, `Signals` or `Orders`. What is decided from bar t trades from bar t + 1 on.
+        `TargetWeights`, `TargetShares`, `Signals` or `Orders`, or a function that returns one, as for `sweep`: its
+        argument `panel` is the panel, others need defaults. What is decided from bar t trades from bar t + 1 on.
     signals, context
         Places of the event engine's call; array strategies carry their own arrays, so both are refused.
     config
@@ -45,12 +48,13 @@ def run_backtest(
     actions
         Splits, dividends and delistings; refused when the panel already has some.
     align
-        None: the strategy's timestamps are exactly those of prices. "next": the first bar at or after each.
+        None: the strategy's timestamps are exactly those of prices, as the data labels them (`Panel.labels`). "next":
+        the first bar at or after each.
     progress
         Show a progress bar.
     **loading
-        Further arguments of `load_panel` (symbols, start, end, bar_label, repair, delisting, columns, extras), refused
-        with a `Panel`.
+        Further arguments of `load_panel` (symbol, symbols, start, end, bar_label, repair, delisting, columns,
+        extras), refused with a `Panel`.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def run_backtest(
     refuse_engine_arguments(strategy, signals, context)
     config = as_config(config)
     panel = as_panel(prices, actions, [config.spread], loading)
-    run = run_encoded(panel, config, encode(panel, strategy, config, align), progress)
+    run = run_encoded(panel, config, encode(panel, strategy_on(strategy, panel), config, align), progress)
     result = Result.from_run(run)
     warn_of_rejections(result)
     return result
@@ -98,7 +102,7 @@ def run_encoded(panel: Panel, config: Config, inputs: EncodedInputs, progress: b
 
 def _notices(panel: Panel, config: Config) -> tuple[str, ...]:
     """What a reader of the result should know of data and configuration."""
-    sentences = list(config.notices(panel.has_volume))
+    sentences = [*config.notices(panel.has_volume), *volume_notices(panel, config), *panel.notices]
     if panel.inferred_delistings:
         sentences.append(f"delistings inferred from the end of the data: {', '.join(panel.inferred_delistings)}")
     sentences += [f"{count:,} bars mended by repair={name!r}" for name, count in panel.repairs.items() if count]

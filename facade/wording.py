@@ -25,7 +25,8 @@ HUGE = 1e12  # from here on in powers of ten
 def _number(value: float, form: str) -> str:
     if math.isnan(value):
         return ABSENT
-    return f"{value:.3e}" if math.isfinite(value) and abs(value) >= HUGE else format(value, form)
+    # z: what rounds to zero has no sign.
+    return f"{value:.3e}" if math.isfinite(value) and abs(value) >= HUGE else format(value, f"z{form}")
 
 
 def money(value: float) -> str:
@@ -39,6 +40,11 @@ def percent(value: float) -> str:
 
 def ratio(value: float) -> str:
     return _number(value, ",.2f")
+
+
+def close_ratio(value: float) -> str:
+    """With the digits that tell it from others."""
+    return _number(value, ",.4f")
 
 
 def whole(value: float) -> str:

@@ -10,6 +10,7 @@ def assert_consistent(result):
     """Compare the frames of a result with each other and with its metrics."""
     assert_account_adds_up(result)
     assert_orders_match_fills(result)
+    assert_trades_add_up(result)
     assert_metrics_match_frames(result)
 
 
@@ -50,9 +51,30 @@ def assert_orders_match_fills(result):
     assert ((orders["filled_quantity"] > 0) == has_fills).all()
 
 
+def assert_trades_add_up(result):
+    """Profits of all trades, open ones too, and dividends are the change of equity; open trades are the positions."""
+    trades, equity, found = result.trades, result.equity, result.metrics
+    is_open = trades["status"] == "open"
+    for name in ("exit_time", "exit_price", "exit_reason"):
+        assert (trades[name].is_null() == is_open).all()
+    assert trades.filter(is_open)["exit_order_id"].null_count() == is_open.sum()
+    assert not is_open[: found["num_trades"]].any() and is_open[found["num_trades"] :].all()
+    if not equity.height:
+        return
+    held = result.positions.filter(pl.col("timestamp") == equity["timestamp"][-1])
+    assert trades.filter(is_open)["symbol"].to_list() == held["symbol"].to_list()
+    profit = trades["gross_pnl"].sum() - trades["fees"].sum() + found["total_dividends"]
+    change = found["final_value"] - found["initial_cash"]
+    turned = (result.fills["quantity"] * result.fills["price"]).sum()
+    scale = max(turned, equity["equity"].abs().max(), equity["gross_exposure"].max())
+    assert abs(profit - change) <= 1e-9 * scale + 1e-9
+    assert abs(trades["pnl"].sum() + found["total_dividends"] - change) <= 1e-9 * scale + 1e-9
+
+
 def assert_metrics_match_frames(result):
     """The streaming statistics are those of the decoded rows."""
-    found, equity, trades = result.metrics, result.equity, result.trades
+    found, equity, trades = result.metrics, result.equity, result.trades.filter(pl.col("status") == "closed")
+    assert found["num_open_trades"] == result.trades.height - trades.height
     for name, frame in (("orders", result.orders), ("fills", result.fills), ("trades", trades)):
         assert found[f"num_{name}"] == frame.height
     assert found["num_rejected_orders"] + found["num_cut_orders"] == result.rejections.height
@@ -65,7 +87,9 @@ def assert_metrics_match_frames(result):
     if equity.height > 1:
         assert found["final_value"] == equity["equity"][-1]
         assert found["max_drawdown"] == pytest.approx(-equity["drawdown"].min(), **close)
-        # The first bar is a mark, not a return, unless the account traded on it.
-        returns = equity["return"] if equity["return"][0] else equity["return"][1:]
+        # The first bar is a mark, not a return, unless the account traded on it: null in the frame.
+        returns = equity["return"].drop_nulls()
+        assert returns.len() >= equity.height - 1
         expected = math.nan if returns.len() < 2 else returns.std() * found["periods_per_year"] ** 0.5
         assert found["volatility"] == pytest.approx(expected, rel=1e-6, abs=1e-6, nan_ok=True)
+    assert found["num_capped_orders"] >= result.rejections.filter(pl.col("rejection_code") == "volume").height

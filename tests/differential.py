@@ -199,6 +199,7 @@ def outcome_of(run):
         "ambiguous": sorted(zip(*(ambiguous[name].tolist() for name in ("bar", "asset", "kind")), strict=True)),
         "booked": booked,
         "conflicts": int(state["conflicts"]),
+        "capped": int(state["capped"]),
         "shares": positions["shares"].tolist(),
         "avg": positions["avg"].tolist(),
         "last": positions["mark"].tolist(),
@@ -222,6 +223,7 @@ def reference_outcome(scenario):
         **{name: out[name] for name in ("equity", "cash", "gross", "positions")},
         "ambiguous": sorted(tuple(row) for row in out["ambiguous"]),
         "conflicts": out["counters"]["conflicts"],
+        "capped": out["counters"]["capped"],
         **{name: final[name] for name in ("shares", "avg", "last", "realised", "dividends", "fees")},
     }
 
@@ -335,7 +337,7 @@ def row_words(name, i, ours, theirs, bad):
 def final_differences(ours, theirs, tolerance, scale):
     """What the account ends with."""
     found = []
-    for name in ("conflicts", "realised", "dividends", "fees"):
+    for name in ("conflicts", "capped", "realised", "dividends", "fees"):
         if not same(ours[name], theirs[name], tolerance, scale):
             found.append((10**6, 6, f"{name}: kernel {ours[name]!r}, reference {theirs[name]!r}"))
     for asset, shares in enumerate(theirs["shares"]):

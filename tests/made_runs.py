@@ -176,21 +176,38 @@ class Ledger:
         return Run(panel, self.config, inputs, book, tape, count, self.notices)
 
     def open_positions(self, held, count):
-        """POSITION rows: shares held after the last bar and the bar on which each was opened."""
+        """POSITION rows: what is held after the last bar, since when, at what cost and mark; no high, no low."""
         positions = np.zeros(self.close.shape[1], schema.POSITION)
         for asset in range(len(positions)):
             bar = count - 1
             positions["shares"][asset] = held.get((bar, asset), 0.0)
             while bar > 0 and held.get((bar - 1, asset), 0.0) * positions["shares"][asset] > 0:
                 bar -= 1
-            positions["entry_bar"][asset] = bar
+            positions["born_bar"][asset] = bar
+            if positions["shares"][asset]:
+                self.open_position(positions[asset], asset, bar, count)
         return positions
+
+    def open_position(self, row, asset, since, count):
+        """Average cost by plain sums over the fills since the position was opened; splits are not looked at."""
+        fills = [f for f in self.fills if f["asset"] == asset and f["bar"] >= since]
+        side = np.sign(row["shares"])
+        opening = [f for f in fills if f["quantity"] * side > 0]
+        row["opened"] = sum(abs(f["quantity"]) for f in opening)
+        row["opened_value"] = sum(abs(f["quantity"]) * f["price"] for f in opening)
+        row["avg"] = row["opened_value"] / row["opened"]
+        row["realised"] = sum(-f["quantity"] * (f["price"] - row["avg"]) for f in fills if f["quantity"] * side < 0)
+        row["fees"], row["slippage"] = (sum(f[name] for f in fills) for name in ("fee", "slippage"))
+        row["entry_order"] = opening[0]["order"]
+        row["mark"] = self.mark(count - 1, asset)
+        row["high"] = row["low"] = row["avg"]
 
     def state(self, equity, counts):
         """STATE as the kernel keeps it, by plain sums over what happened."""
         s = np.zeros(1, schema.STATE)
         value = [self.config.initial_cash, *equity["equity"]]
         returns = [b / a - 1.0 for a, b in itertools.pairwise(value)]
+        returns = returns[returns[:1] == [0.0] :]  # the first bar is a mark, unless the account traded on it
         peak = np.maximum.accumulate(value)
         traded = [
             sum(abs(f["quantity"] * f["price"]) for f in self.fills if f["bar"] == bar) for bar in range(len(equity))
@@ -199,7 +216,8 @@ class Ledger:
         net = [t["pnl"] - t["fees"] for t in self.trades]
         kinds = [row["kind"] for row in self.ambiguous]
         refused = [o["status"] == Status.REJECTED for o in self.orders]
-        cut = [o["status"] == Status.CANCELLED and o["reason"] in range(1, 6) for o in self.orders]
+        cuts = (*range(1, 6), Reason.VOLUME, Reason.DIVIDEND)
+        cut = [o["status"] in (Status.CANCELLED, Status.EXPIRED) and o["reason"] in cuts for o in self.orders]
         values = {
             "bar": len(equity), "equity": value[-1], "returns": len(returns), "sum1": sum(returns),
             "sum2": sum(r * r for r in returns), "down2": sum(min(r, 0.0) ** 2 for r in returns),
@@ -215,6 +233,7 @@ class Ledger:
             "exposed_bars": np.count_nonzero(counts),
             "dividends": sum(b["cash"] for b in self.booked if b["kind"] == ActionKind.DIVIDEND),
             "realised": sum(t["pnl"] for t in self.trades),
+            "held": counts[-1] if counts else 0,
         }  # fmt: skip
         for name, number in values.items():
             s[name] = number

@@ -3,14 +3,15 @@
 import math
 import warnings
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from facade.data.clock import Clock, bar_dates, time_zone
-from facade.data.load import SYMBOL_NAMES, TIMESTAMP_NAMES, collect, schema_of, to_lazy
+from facade.data.names import ACTIONS, find
+from facade.data.sources import collect, open_source, schema_of
 from facade.errors import DataError, DataWarning, describe, listing
 from ml4t_kernel.schema import ACTION, ActionKind
 
@@ -33,13 +34,14 @@ def read_actions(source: Any, clock: Clock, symbols: tuple[str, ...], close: np.
     """Actions of a source, checked against the panel and mapped to its bars.
 
     `source` is None or anything that prices can be, in long form (symbol, ex_date, kind, value) or wide form
-    (timestamp, symbol, split_ratio, dividend). close: (T, A). With `selection`, actions of symbols outside the panel
-    are left out, because the caller selected symbols; otherwise they are an error. Actions before the first session
-    or after the last are dropped and counted: they cannot meet a position.
+    (timestamp, symbol, split_ratio, dividend), names in any case and as yfinance has them. close: (T, A). With
+    `selection`, actions of symbols outside the panel are left out, because the caller selected symbols; otherwise they
+    are an error. Actions before the first session or after the last are dropped and counted: they cannot meet a
+    position.
     """
     if source is None:
         return Actions(_empty(clock), np.zeros(0, dtype=ACTION))
-    frame = _to_long(source, clock)
+    frame = _to_long(source, clock, symbols)
     if selection:
         frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
     _check_rows(frame)
@@ -202,24 +204,23 @@ def _empty(clock: Clock) -> pl.DataFrame:
     return pl.DataFrame(schema={"symbol": pl.String, "ex_date": dates, "kind": pl.String, "value": pl.Float64})
 
 
-def _to_long(source: Any, clock: Clock) -> pl.DataFrame:
-    lazy = to_lazy(source, "actions")
-    names = schema_of(lazy, "actions").names()
-    symbol = next((name for name in SYMBOL_NAMES if name in names), None)
-    when = next((name for name in ("ex_date", *TIMESTAMP_NAMES) if name in names), None)
-    wide = [name for name in ("split_ratio", "dividend") if name in names]
-    long = {"kind", "value"} <= set(names)
-    if symbol is None or when is None or not (wide or long) or (wide and long):
+def _to_long(source: Any, clock: Clock, symbols: tuple[str, ...]) -> pl.DataFrame:
+    """Rows symbol, ex_date, kind, value. Without a column of symbols they are of the only symbol of the panel."""
+    lazy, _ = open_source(source, "actions", by_file=len(symbols) != 1)
+    schema = schema_of(lazy, "actions")
+    found = {ours: find(names, schema, "actions") for ours, names in ACTIONS.items()}
+    if found["symbol"] is None and len(symbols) == 1:
+        lazy, found["symbol"] = lazy.with_columns(pl.lit(symbols[0]).alias("symbol")), "symbol"
+    wide = [name for name in ("split_ratio", "dividend") if found[name] is not None]
+    long = found["kind"] is not None and found["value"] is not None
+    if found["symbol"] is None or found["ex_date"] is None or not (wide or long) or (wide and long):
         raise DataError(
             f"actions need the columns {', '.join(_LONG)}, or timestamp, symbol, split_ratio, dividend; "
-            f"got {listing(names, 12)}"
+            f"got {listing(schema, 12)}"
         )
     values = ["value"] if long else wide
-    kinds = [pl.col("kind")] if long else []
-    frame = collect(
-        lazy.select(pl.col(symbol).alias("symbol"), pl.col(when).alias("ex_date"), *kinds, *values), "actions"
-    )
-    frame = _ex_dates(frame, clock)
+    wanted = ["symbol", "ex_date", *(["kind"] if long else []), *values]
+    frame = _ex_dates(collect(lazy.select(pl.col(str(found[name])).alias(name) for name in wanted), "actions"), clock)
     for name in values:
         if not frame[name].dtype.is_numeric() and frame[name].dtype != pl.Null:
             raise DataError(
@@ -247,7 +248,8 @@ def _ex_dates(frame: pl.DataFrame, clock: Clock) -> pl.DataFrame:
         return frame.with_columns(column.cast(pl.Int64))
     if isinstance(column.dtype, pl.Datetime):
         zone, ours = time_zone(column.dtype), time_zone(clock.timestamps.dtype)
-        if zone is not None and zone != ours:
+        # Midnights are dates, whatever zone they are in.
+        if zone is not None and zone != ours and bool((column.dt.time() != time()).any()):
             raise DataError(f"mixed timezones: ex_date of actions is in {zone}, the prices in {ours or 'none'}")
         return frame.with_columns(column.dt.date())
     if column.dtype == pl.Date:

@@ -13,6 +13,8 @@ import polars as pl
 from facade.errors import DataError, describe
 
 TRADING_DAYS = 252.0
+DAYS_A_YEAR = 365.2425
+WEEKS_A_YEAR = 51  # whole weeks between the first and the last session of a calendar year
 _TICKS_PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 # Bars at least this long (in days) are dated by their label. Less than a whole day, because daily closes of a zoned
 # market are 23 hours apart when the clocks change.
@@ -20,12 +22,16 @@ _DAILY = 20 / 24
 
 
 class Clock(NamedTuple):
-    """timestamps: (T,) bar ends; sessions: (T,) int32; session_dates: (S,) Date, or bar numbers; bars a year."""
+    """timestamps: (T,) bar ends; sessions: (T,) int32; session_dates: (S,) Date, or bar numbers; bars a year.
+
+    begins: (T,) labels of the data where these are the begins of bars and were moved; None: timestamps are the labels.
+    """
 
     timestamps: pl.Series
     sessions: np.ndarray
     session_dates: pl.Series
     periods_per_year: float
+    begins: pl.Series | None = None
 
 
 def make_clock(timestamps: pl.Series, bar_label: str = "close", session: pl.Series | None = None) -> Clock:
@@ -41,10 +47,12 @@ def make_clock(timestamps: pl.Series, bar_label: str = "close", session: pl.Seri
         numbers = np.arange(len(timestamps), dtype=np.int32) if sessions is None else sessions
         return Clock(timestamps, numbers, dates, TRADING_DAYS)
     begins = timestamps if bar_label == "open" else _begins(timestamps)
-    begin_dates = begins if begins.dtype == pl.Date else begins.dt.date()
+    # Where clocks are set back over midnight a date comes again: its bars are those of the session that has begun.
+    begin_dates = begins if begins.dtype == pl.Date else begins.dt.date().cum_max()
     sessions, dates = _group(begin_dates if session is None else session, begin_dates)
-    ends = _ends(timestamps) if bar_label == "open" else timestamps
-    return Clock(ends, sessions, dates, periods_per_year(sessions, dates))
+    moved = bar_label == "open" and timestamps.dtype != pl.Date
+    ends = _ends(timestamps) if moved else timestamps
+    return Clock(ends, sessions, dates, periods_per_year(sessions, dates), timestamps if moved else None)
 
 
 def bar_dates(clock_sessions: np.ndarray, session_dates: pl.Series) -> np.ndarray:
@@ -53,24 +61,71 @@ def bar_dates(clock_sessions: np.ndarray, session_dates: pl.Series) -> np.ndarra
 
 
 def periods_per_year(sessions: np.ndarray, session_dates: pl.Series) -> float:
-    """Bars a year: median bars a session x sessions a year.
+    """Bars a year: bars a session x sessions a year, both counted.
 
-    Sessions a year follow the median distance of session dates: one day: 252, or 365 when there are sessions on
-    Saturdays; 5 to 9 days: 52; 25 to 35: 12; 80 to 100: 4; 350 to 380: 1; anything else: 365.25 / distance. A single
-    session counts as daily.
+    Sessions a year are those within the last whole weeks of the span, over their days, if the span is a year or more.
+    Where that comes within 2.5 percent of 252, or 1 percent of 365, it is that. In a shorter span a few holidays more
+    or less would tell: there the weekdays that have a session on at least every second date count, five of them as
+    252 sessions, seven as 365, others as so many of 7 x 365.2425. Less than a week is taken for a week of five days
+    unless it has more. Sessions that are five days or more apart are weekly, monthly, quarterly or yearly bars: 52, 12,
+    4, 1, or whatever their mean distance says.
+
+    Bars a session are the mean over the whole weeks between the first session and the last, which may be cut off;
+    within less than a week of them the median, the larger of two. Panels without dates have 252 bars a year.
     """
     if not session_dates.dtype.is_temporal():
         return TRADING_DAYS
-    bars = float(np.median(np.bincount(sessions))) if len(sessions) else 1.0
-    days = session_dates.to_physical().to_numpy()
-    distance = float(np.median(np.diff(days))) if len(days) > 1 else 1.0
-    if distance <= 1.0:
-        # Day 0 is a Thursday, so that Saturdays are 2 modulo 7.
-        return bars * (365.0 if np.any(days % 7 == 2) else TRADING_DAYS)
-    for low, high, rate in ((5, 9, 52.0), (25, 35, 12.0), (80, 100, 4.0), (350, 380, 1.0)):
-        if low <= distance <= high:
-            return bars * rate
-    return bars * 365.25 / distance
+    days = session_dates.to_physical().cast(pl.Int64).to_numpy()
+    return bars_a_session(np.bincount(sessions), days) * sessions_a_year(days)
+
+
+def sessions_a_year(days: np.ndarray) -> float:
+    """Of (S,) ascending days since 1970; see `periods_per_year`."""
+    if len(days) < 2:
+        return TRADING_DAYS
+    span = int(days[-1] - days[0])
+    distance = float(np.median(np.diff(days)))
+    if distance >= 5:
+        for low, high, rate in ((5, 9, 52.0), (25, 35, 12.0), (80, 100, 4.0), (350, 380, 1.0)):
+            if low <= distance <= high:
+                return rate
+        return DAYS_A_YEAR * (len(days) - 1) / span
+    weeks = span // 7
+    if weeks < WEEKS_A_YEAR:
+        return _of_a_pattern(days, span)
+    counted = np.count_nonzero(days > days[-1] - 7 * weeks) / (7 * weeks) * DAYS_A_YEAR
+    for usual, near in ((TRADING_DAYS, 0.025), (365.0, 0.01)):
+        if abs(counted / usual - 1.0) <= near:
+            return usual
+    return float(counted)
+
+
+def _of_a_pattern(days: np.ndarray, span: int) -> float:
+    """Sessions a year of a stretch of less than a year, by the days of its weeks."""
+    seen = np.bincount(days % 7, minlength=7)
+    every = np.bincount((days[0] + np.arange(span + 1)) % 7, minlength=7)
+    weekly = int(np.count_nonzero((2 * seen >= every) & (seen > 0)))
+    if span < 7:
+        weekly = max(weekly, 5)
+    return {5: TRADING_DAYS, 7: 365.0}.get(weekly, weekly / 7 * DAYS_A_YEAR)
+
+
+def bars_a_session(bars: np.ndarray, days: np.ndarray) -> float:
+    """Of (S,) bars of each session and its day; see `periods_per_year`."""
+    if not len(days):
+        return 1.0
+    weeks = (days[-1] - 1 - days[0]) // 7
+    inside = (days < days[-1]) & (days >= days[-1] - 7 * weeks)
+    return float(bars[inside].mean() if weeks > 0 and inside.any() else np.sort(bars)[len(bars) // 2])
+
+
+def calendar_years(timestamps: pl.Series) -> float | None:
+    """Years of 365.2425 days from the first label to the last; None where bars are numbered, or of no bar."""
+    if not timestamps.dtype.is_temporal() or not len(timestamps):
+        return None
+    first, last = timestamps.to_physical()[0], timestamps.to_physical()[-1]
+    ticks = _TICKS_PER_DAY[timestamps.dtype.time_unit] if isinstance(timestamps.dtype, pl.Datetime) else 1
+    return float((last - first) / ticks / DAYS_A_YEAR)
 
 
 def to_timestamps(values: Any, bars: int) -> pl.Series:
@@ -149,12 +204,22 @@ def _ends(timestamps: pl.Series) -> pl.Series:
         raise DataError("bar_label='open' needs at least two bars to know how long a bar is")
     days, rest = divmod(spacing, _TICKS_PER_DAY[dtype.time_unit])
     if rest == 0:  # calendar days, which have 23 to 25 hours where clocks change
-        moved = timestamps.dt.offset_by(f"{days}d")
+        moved = _days_later(timestamps, days)
     else:
         moved = timestamps + pl.Series([spacing], dtype=pl.Duration(dtype.time_unit))
     following = timestamps.shift(-1)
     frame = pl.DataFrame({"moved": moved, "next": following})
     return frame.select(pl.min_horizontal("moved", "next").alias(timestamps.name)).to_series()
+
+
+def _days_later(timestamps: pl.Series, days: int) -> pl.Series:
+    """The same time of day that many days later; where the clock skips it, that many times 24 hours later."""
+    zone = time_zone(timestamps.dtype)
+    if zone is None:
+        return timestamps.dt.offset_by(f"{days}d")
+    local = timestamps.dt.replace_time_zone(None).dt.offset_by(f"{days}d")
+    moved = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return moved.fill_null(timestamps.dt.offset_by(f"{24 * days}h"))
 
 
 def _group(session: pl.Series, begin_dates: pl.Series) -> tuple[np.ndarray, pl.Series]:
@@ -167,15 +232,16 @@ def _group(session: pl.Series, begin_dates: pl.Series) -> tuple[np.ndarray, pl.S
     starts = session.ne_missing(session.shift(1)).to_numpy()
     first = np.flatnonzero(starts)
     runs = session.gather(first)
-    if session.dtype == pl.Date:
-        broken = np.flatnonzero(np.diff(runs.to_physical().to_numpy()) < 0) + 1
-    else:
-        broken = np.flatnonzero(~runs.is_first_distinct().to_numpy())
+    ordered = session.dtype == pl.Date or session.dtype.is_integer()
+    broken = np.flatnonzero(~runs.is_first_distinct().to_numpy())
+    if ordered:
+        broken = np.flatnonzero((runs < runs.shift(1)).fill_null(False).to_numpy())
     if len(broken):
         at = int(first[broken[0]])
+        again = not bool(runs.is_first_distinct()[int(broken[0])])
         raise DataError(
             describe(
-                "the bars of a session must be consecutive",
+                "the bars of a session must be consecutive" if again else "sessions must not fall from bar to bar",
                 date=begin_dates[at],
                 column="session",
                 value=session[at],

@@ -1,73 +1,20 @@
 """Market data as a long frame with known names and dtypes, read in one lazy pass; prices are judged elsewhere."""
 
-import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 
 from facade.data.clock import parse_bound, time_zone
-from facade.errors import DataError, describe, listing
+from facade.data.names import ADJUSTED_CLOSE, FIELDS, PRICES, SYMBOL, TIME, find, plain, unread
+from facade.data.sources import collect, open_source, schema_of
+from facade.data.times import as_times, first_moment, integers_as, last_moment
+from facade.errors import DataError, DataWarning, describe, listing
 
-TIMESTAMP_NAMES = ("timestamp", "datetime", "date")
-SYMBOL_NAMES = ("symbol", "asset", "product", "ticker")
-CLOSE_NAMES = ("close", "price")
 KEYS = ("timestamp", "symbol")
-PRICES = ("open", "high", "low", "close")
 KNOWN = ("timestamp", "symbol", *PRICES, "volume", "session")
-
-
-def to_lazy(source: Any, what: str = "prices") -> pl.LazyFrame:
-    """Lazy frame over a Parquet path or glob, a Polars frame, or anything with the Arrow C stream."""
-    if isinstance(source, pl.LazyFrame):
-        return source
-    if isinstance(source, pl.DataFrame):
-        return source.lazy()
-    if isinstance(source, (str, os.PathLike)):
-        path = os.fspath(source)
-        if path.lower().endswith((".csv", ".csv.gz", ".json", ".ipc", ".feather")):
-            raise DataError(f"{what}: only Parquet is read from a path; use pl.scan_csv or the like for {path!r}")
-        return pl.scan_parquet(path)
-    if hasattr(source, "__arrow_c_stream__"):
-        _refuse_mixed_zones(source, what)
-        try:
-            # By way of pyarrow, which keeps the named index of a pandas frame; Polars itself would drop it.
-            return pl.DataFrame(pa.table(source)).lazy()
-        except Exception as error:  # whatever the producer raises
-            raise DataError(f"{what}: {type(source).__name__} cannot be read as an Arrow stream: {error}") from error
-    raise DataError(
-        f"{what} must be a Parquet path, a Polars frame or an object with the Arrow C stream "
-        f"(pandas, pyarrow, duckdb), not {type(source).__name__}"
-    )
-
-
-def _refuse_mixed_zones(source: Any, what: str) -> None:
-    """Arrow takes the zone of the first value of a pandas object column for all, and naive values for UTC."""
-    if not type(source).__module__.startswith("pandas"):
-        return
-    for name, dtype in zip(source.columns, source.dtypes, strict=True):
-        if str(dtype) == "object" and len(source) and isinstance(source[name].iloc[0], datetime):
-            zones = {str(value.tzinfo) for value in source[name] if isinstance(value, datetime)}
-            if len(zones) > 1:
-                raise DataError(f"{what}: mixed timezones in column {name!r}: {listing(sorted(zones))}")
-
-
-def schema_of(frame: pl.LazyFrame, what: str = "prices") -> pl.Schema:
-    """Column names and dtypes; a source that cannot be opened is a DataError."""
-    try:
-        return frame.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{what} cannot be read: {error}") from error
-
-
-def collect(frame: pl.LazyFrame, what: str = "prices") -> pl.DataFrame:
-    """The rows of a lazy frame; what Polars refuses is a DataError."""
-    try:
-        return frame.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{what} cannot be read: {error}") from error
 
 
 def load(
@@ -79,37 +26,56 @@ def load(
     columns: Mapping[str, str | None] | None = None,
     extras: Iterable[str] = (),
     close_only: bool = False,
+    symbol: str | None = None,
+    text: bool = False,
 ) -> "Long":
     """Columns of the selected rows: timestamp, symbol (categorical), prices, perhaps volume and session, extras.
 
     Numeric columns are Float64. `symbols`, `start` and `end` (inclusive, compared with the labels in the source) are
     pushed into the scan. `columns` maps names of ours to names of the source (None: leave an optional column out).
-    With `close_only`, open, high and low may be missing.
+    With `close_only`, open, high and low may be missing. `symbol`: of all rows, where no column has symbols. With
+    `text`, times and numbers that are written as text, and times that are written as integers, are read.
     """
-    frame = to_lazy(source)
+    frame, from_file = open_source(source, "prices", symbol)
     schema = schema_of(frame)
     names = resolve_names(schema, columns or {}, extras, close_only)
-    _check_dtypes(schema, names)
+    converted = 0
+    if text:
+        rows = _read_text(collect(frame.select(list(dict.fromkeys(names.values())))), names)
+        converted = rows.height if rows.schema != {name: schema[name] for name in rows.columns} else 0
+        frame, left, schema = rows.lazy(), unread(schema, names.values()), rows.schema
+    else:
+        left = unread(schema, names.values())
+    _check_dtypes(frame, schema, names)
     filters = _row_filters(schema, names, symbols, start, end)
     selected = {ours: _column(ours, schema[name], name).alias(ours) for ours, name in names.items()}
     # Each column of a file can be read on its own, which keeps the long form from ever being whole in memory; with a
     # filter that would read the keys again and again, and a lazy frame may be a computation.
-    piecewise = isinstance(source, (str, os.PathLike)) and not filters
-    first = KEYS if piecewise else tuple(selected)
+    first = KEYS if from_file and not text and not filters else tuple(selected)
     rows = collect(frame.filter(*filters).select(selected[name] for name in first))
     if rows.is_empty():
         raise DataError("prices have no rows" + (" in the selection" if filters else ""))
     _check_keys(rows)
-    return Long(rows, frame, selected)
+    return Long(rows, frame, selected, left, converted)
 
 
 class Long:
     """Columns of equal length, handed out one by one; each can be taken once."""
 
     def __init__(
-        self, rows: pl.DataFrame, scan: pl.LazyFrame | None = None, selected: Mapping[str, pl.Expr] | None = None
+        self,
+        rows: pl.DataFrame,
+        scan: pl.LazyFrame | None = None,
+        selected: Mapping[str, pl.Expr] | None = None,
+        unread: tuple[str, ...] = (),
+        converted: int = 0,
     ) -> None:
-        """rows: columns in memory; selected: all columns, those not in `rows` being read from `scan` when taken."""
+        """rows: columns in memory; selected: all columns, those not in `rows` being read from `scan` when taken.
+
+        unread: columns of the source that tell of adjustment or actions, and that nobody asked for. converted: rows
+        in which text was read.
+        """
+        self.unread, self.converted = unread, converted
         self._rows = rows.clone()
         self._height = rows.height
         self._scan = scan
@@ -128,6 +94,19 @@ class Long:
         return column
 
 
+def told_of(unread: tuple[str, ...], actions: Any) -> tuple[str, ...]:
+    """Columns that say that the data knows more of splits and dividends than the panel does."""
+    if not unread:
+        return ()
+    told = (
+        f"{listing(unread)} of the prices {'is' if len(unread) == 1 else 'are'} not read: orders trade at open, high, "
+        f"low and close as they are, splits and dividends are those given as actions"
+    )
+    if actions is None and any(plain(name) in map(plain, ADJUSTED_CLOSE) for name in unread):
+        warnings.warn(f"{told} (none are)", DataWarning, stacklevel=3)
+    return (told,)
+
+
 def resolve_names(
     schema: Mapping[str, pl.DataType], columns: Mapping[str, str | None], extras: Iterable[str], close_only: bool
 ) -> dict[str, str]:
@@ -139,37 +118,72 @@ def resolve_names(
     unknown = [name for name in columns if name not in KNOWN and name not in extras]
     if unknown:
         raise DataError(f"columns maps unknown names {listing(unknown)}; known are {', '.join(KNOWN)} and extras")
-    candidates = {"timestamp": TIMESTAMP_NAMES, "symbol": SYMBOL_NAMES, "close": CLOSE_NAMES}
+    _refuse_wide(schema, columns)
     optional = {"volume", "session"} | ({"open", "high", "low"} if close_only else set())
     names: dict[str, str] = {}
     for ours in (*KNOWN, *extras):
-        if ours in columns:
-            tried: tuple[str, ...] = (columns[ours] or "",)
-        else:
-            tried = candidates.get(ours, (ours,))
-        found = next((name for name in tried if name in schema), None)
+        tried = (columns[ours] or "",) if ours in columns else FIELDS.get(ours, (ours,))
+        found = next((name for name in tried if name in schema), None) if ours in columns else find(tried, schema)
         if found is not None:
             names[ours] = found
         elif ours not in optional or columns.get(ours) is not None:
             raise DataError(_missing(ours, tried, schema))
+    _refuse_two_times(schema, names["timestamp"])
     return names
+
+
+def _refuse_wide(schema: Mapping[str, pl.DataType], columns: Mapping[str, str | None]) -> None:
+    """A frame with a column a symbol has no column that any field could be read from."""
+    found = [name for name in PRICES if name in columns or find(FIELDS[name], schema) is not None]
+    if "close" in found or len(found) > 1:  # a ticker may be called LOW
+        return
+    if not schema:
+        raise DataError("prices have no columns")
+    if any(name.startswith("('") for name in schema):
+        raise DataError(
+            f"prices have columns of two levels, written as text: {listing(schema, 3)}; give the pandas frame itself"
+        )
+    numbers = [name for name, dtype in schema.items() if dtype.is_numeric() and plain(name) not in TIME]
+    if numbers and find(SYMBOL, schema) is None:
+        when = find(TIME, schema) or "timestamp"
+        raise DataError(
+            f"prices have no column open, high, low or close; {listing(numbers)} look like symbols of a wide frame. "
+            f"Prices are long, one row a (timestamp, symbol): a frame of closes is made long with "
+            f".unpivot(index={when!r}, variable_name='symbol', value_name='close') and loaded with "
+            f"repair='flat_from_close'; frames of open, high, low and close go to Panel.from_arrays"
+        )
+
+
+def _refuse_two_times(schema: Mapping[str, pl.DataType], name: str) -> None:
+    """A date in one column and the time of day in another."""
+    time = next((other for other in schema if plain(other) == "time" and other != name), None)
+    if time is not None and plain(name) == "date" and (schema[time] == pl.Time or schema[time] == schema[name]):
+        raise DataError(
+            f"prices have dates in {name!r} and times of day in {time!r}; join them in one column, such as "
+            f"pl.col({name!r}).dt.combine(pl.col({time!r}))"
+        )
 
 
 def _missing(ours: str, tried: Sequence[str], schema: Mapping[str, pl.DataType]) -> str:
     hint = f"Name it with columns={{{ours!r}: ...}}"
     if ours in ("open", "high", "low"):
         hint += ", or ask for repair='flat_from_close'"
+    if ours == "symbol":
+        hint += ", or give symbol='ABC' for prices of a single one"
     looked = " then ".join(map(repr, tried))
     rule = f"prices have no column for {ours!r}: looked for {looked} among {listing(schema, 12)}"
     return describe(rule, hint=hint + ".")
 
 
-def _check_dtypes(schema: Mapping[str, pl.DataType], names: Mapping[str, str]) -> None:
+def _check_dtypes(frame: pl.LazyFrame, schema: Mapping[str, pl.DataType], names: Mapping[str, str]) -> None:
     for ours, name in names.items():
-        dtype = schema[name]
+        dtype, hint = schema[name], ""
+        if dtype == pl.Null:  # no value at all: judged by what is missing
+            continue
         if ours == "timestamp":
             good = dtype == pl.Date or isinstance(dtype, pl.Datetime)
-            wanted = "a Date or a Datetime; convert text with .str.to_datetime()"
+            wanted = "a Date or a Datetime"
+            hint = "" if good else _how_to_read(frame, name, dtype)
         elif ours == "symbol":
             good = isinstance(dtype, (pl.String, pl.Categorical, pl.Enum)) or dtype.is_integer()
             wanted = "text, categorical or enum"
@@ -178,8 +192,47 @@ def _check_dtypes(schema: Mapping[str, pl.DataType], names: Mapping[str, str]) -
             wanted = "a Date, a number or text"
         else:
             good, wanted = dtype.is_numeric(), "a number"
+            hint = "repair='text' reads numbers written as text." if dtype == pl.String else ""
         if not good:
-            raise DataError(describe(f"{ours} must be {wanted}", column=name, value=f"of type {dtype}"))
+            if not collect(frame.select(pl.len())).item():
+                raise DataError("prices have no rows")
+            raise DataError(describe(f"{ours} must be {wanted}", column=name, value=f"of type {dtype}", hint=hint))
+
+
+def _how_to_read(frame: pl.LazyFrame, name: str, dtype: pl.DataType) -> str:
+    """The way from what is no time to times."""
+    if dtype.is_integer():
+        column = collect(frame.select(name)).to_series()
+        if not len(column):
+            return ""
+        way = integers_as(column, name)
+        return f"{way}, or ask for repair='text'." if "reads as" in way else f"{way}; Panel.from_arrays numbers bars."
+    return f"repair='text' reads ISO text; convert other text with pl.col({name!r}).str.to_datetime(format)."
+
+
+def _read_text(rows: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    """Times and numbers of the columns that are written as text, and times written as integers (repair="text")."""
+    for ours, name in names.items():
+        column = rows[name]
+        text = isinstance(column.dtype, (pl.String, pl.Categorical))
+        if ours == "timestamp" and (text or column.dtype.is_numeric()):
+            rows = rows.with_columns(as_times(column).alias(name))
+        elif text and ours not in ("symbol", "session"):
+            rows = rows.with_columns(_as_numbers(column.cast(pl.String)).alias(name))
+    return rows
+
+
+def _as_numbers(column: pl.Series) -> pl.Series:
+    stripped = column.str.strip_chars()
+    given = stripped.is_not_null() & (stripped.str.len_chars() > 0)
+    numbers = stripped.cast(pl.Float64, strict=False)
+    wrong = given & numbers.is_null()
+    if bool(wrong.any()):
+        at = int(wrong.arg_max() or 0)
+        raise DataError(
+            describe("text must be a number", column=column.name, value=f"{column[at]!r}", more=int(wrong.sum()) - 1)
+        )
+    return numbers
 
 
 def _column(ours: str, dtype: pl.DataType, name: str) -> pl.Expr:
@@ -207,7 +260,11 @@ def _row_filters(
 
 
 def time_filters(dtype: pl.DataType, name: str, start: Any, end: Any) -> list[pl.Expr]:
-    """Conditions for a column of dates or times to lie within `start` and `end`, inclusive; a date is the whole day."""
+    """Conditions for a column of dates or times to lie within `start` and `end`, inclusive; a date is the whole day.
+
+    In a zone whose clock skips a bound, as midnight on the day that summer begins, the moment of the change bounds;
+    where the clock shows it twice, all of both is inside.
+    """
     filters: list[pl.Expr] = []
     column = pl.col(name)
     first, last = parse_bound(start, "start"), parse_bound(end, "end")
@@ -215,12 +272,21 @@ def time_filters(dtype: pl.DataType, name: str, start: Any, end: Any) -> list[pl
         filters.append(column >= _literal(first, dtype, "start"))
     if last is not None:
         whole_day = not isinstance(last, datetime) and isinstance(dtype, pl.Datetime)
-        bound = _literal(last + timedelta(days=1) if whole_day else last, dtype, "end")
-        filters.append(column < bound if whole_day else column <= bound)
+        if whole_day:
+            filters.append(column < _literal(last + timedelta(days=1), dtype, "end"))
+        elif _is_skipped(last, time_zone(dtype)):
+            filters.append(column < _literal(last, dtype, "end"))
+        else:
+            filters.append(column <= _literal(last, dtype, "end", latest=True))
     return filters
 
 
-def _literal(bound: date | datetime, dtype: pl.DataType, name: str) -> pl.Expr:
+def _is_skipped(bound: date | datetime, zone: str | None) -> bool:
+    local = zone is not None and isinstance(bound, datetime) and bound.tzinfo is None
+    return local and last_moment(bound, str(zone)) is None  # type: ignore[arg-type]
+
+
+def _literal(bound: date | datetime, dtype: pl.DataType, name: str, latest: bool = False) -> pl.Expr:
     """A bound in the dtype of the timestamp column, so that the comparison reaches the scan."""
     aware = isinstance(bound, datetime) and bound.tzinfo is not None
     zone = time_zone(dtype)
@@ -228,11 +294,11 @@ def _literal(bound: date | datetime, dtype: pl.DataType, name: str) -> pl.Expr:
         raise DataError(f"mixed timezones: {name}={bound} has a time zone, the timestamps of the prices have none")
     if not isinstance(dtype, pl.Datetime):
         return pl.lit(bound.date() if isinstance(bound, datetime) else bound, dtype=pl.Date)
-    moment = bound if isinstance(bound, datetime) else datetime(bound.year, bound.month, bound.day)
-    if aware:
-        return pl.lit(moment).dt.convert_time_zone(zone or "UTC").cast(dtype)
-    literal = pl.lit(moment, dtype=pl.Datetime(dtype.time_unit))
-    return literal.dt.replace_time_zone(zone) if zone else literal
+    if zone is not None:
+        moment = bound if aware else last_moment(bound, zone) if latest and isinstance(bound, datetime) else None
+        return pl.lit(moment or first_moment(bound, zone)).dt.convert_time_zone(zone).cast(dtype)
+    naive = bound if isinstance(bound, datetime) else datetime(bound.year, bound.month, bound.day)
+    return pl.lit(naive, dtype=pl.Datetime(dtype.time_unit))
 
 
 def _check_keys(long: pl.DataFrame) -> None:

@@ -19,7 +19,9 @@ from facade.data.actions import (
     read_actions,
 )
 from facade.data.clock import Clock, bar_dates, make_clock, session_values, to_timestamps
-from facade.data.load import load
+from facade.data.dividends import guard_dividends
+from facade.data.load import load, told_of
+from facade.data.matching import match_names
 from facade.data.memory import all_frozen
 from facade.data.pivot import pivot, refuse_too_large
 from facade.data.selection import Selection, clock_of, has_volume, locate
@@ -27,6 +29,7 @@ from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
 
 FIELDS = ("open", "high", "low", "close", "volume")
+BEGINS = "the data labels bars by their begin (bar_label='open'), and so are the rows of a strategy read"
 T = TypeVar("T")
 
 
@@ -76,6 +79,10 @@ class Panel:
     """"infer" when delistings were to be inferred, whether or not any were."""
     repairs: dict[str, int] = field(default_factory=dict)
     """How many bars each repair that was asked for changed."""
+    begins: pl.Series | None = None
+    """(T,) labels of the data where `bar_label="open"` moved them to the ends of the bars; None: nothing was moved."""
+    notices: tuple[str, ...] = ()
+    """What a reader of a result should know of the data, one sentence each."""
     _derived: dict[str, tuple[Hashable, Any]] = field(default_factory=dict, init=False)
     """What `derived` keeps: name -> what it is of, and the value."""
 
@@ -99,7 +106,10 @@ class Panel:
     ) -> "Panel":
         """Panel of (T, A) arrays, or (T,) for one symbol; the arrays are copied.
 
-        Without `timestamps` bars are numbered, each is a session of its own and a year has 252 of them.
+        Of pandas and Polars frames and Series the columns are matched by name: to `symbols`, or to those of the first
+        frame, which then are the symbols. An index of times (of Polars: a column of times) gives `timestamps`, or has
+        to equal those given; frames that disagree are refused. Without `timestamps` bars are numbered, each is a
+        session of its own and a year has 252 of them.
 
         >>> import numpy as np
         >>> Panel.from_arrays(*[np.array([10.0, 11.0, 10.5])] * 4, symbols=["ABC"])
@@ -107,9 +117,12 @@ class Panel:
         """
         repairs = check_repairs(repair)
         given = {"open": open, "high": high, "low": low, "close": close, "volume": volume, **(extras or {})}
-        arrays = _copy_arrays({name: values for name, values in given.items() if values is not None})
+        matched = match_names(
+            {name: values for name, values in given.items() if values is not None}, symbols, timestamps
+        )
+        arrays = _copy_arrays(matched.arrays)
         bars, assets = arrays["close"].shape
-        names = _check_symbols(symbols, assets)
+        names, timestamps = _check_symbols(matched.symbols, assets), matched.timestamps
         clock = make_clock(to_timestamps(timestamps, bars), bar_label, session_values(sessions, bars))
         return _assemble(arrays, clock, names, actions, repairs, delisting)
 
@@ -118,12 +131,20 @@ class Panel:
         """(T, A): bars and symbols."""
         return self.close.shape[0], self.close.shape[1]
 
+    @property
+    def labels(self) -> pl.Series:
+        """(T,) how the data labels the bars, and so the rows of a strategy: `timestamps`, or the begins of the bars."""
+        return self.timestamps if self.begins is None else self.begins
+
     @cached_property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of everything that can change a run: labels, sessions, arrays and actions."""
+        """SHA-256, in hexadecimal, of what can change a result: labels, sessions, arrays, actions, bars a year."""
         sha = hashlib.sha256()
-        sha.update(repr((self.shape, self.symbols, str(self.timestamps.dtype), sorted(self.extras))).encode())
+        labels = (self.shape, self.symbols, str(self.timestamps.dtype), self.periods_per_year, sorted(self.extras))
+        sha.update(repr(labels).encode())
         sha.update(_bytes(self.timestamps.to_physical().cast(pl.Int64).to_numpy()))
+        if self.begins is not None:
+            sha.update(_bytes(self.begins.to_physical().cast(pl.Int64).to_numpy()))
         sha.update(_bytes(self.sessions))
         for name in FIELDS:
             sha.update(_bytes(getattr(self, name)))
@@ -170,11 +191,12 @@ class Panel:
     def select(self, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> "Panel":
         """Some symbols and a stretch of time, as `load_panel` with these arguments would have loaded them.
 
-        Sessions are numbered anew, bars a year and inferred delistings derived anew, and actions outside the stretch
-        dropped; a split before it has no effect on it. Bars on which only other symbols trade are left out. Two things
-        differ: `start` and `end` (inclusive; bar numbers where the panel has no dates) are compared with `timestamps`,
-        which are ends of bars, and a symbol that has no bar in the stretch keeps its column. A stretch of all symbols
-        shares the arrays of this panel; columns are copied.
+        Sessions are numbered anew, inferred delistings derived anew, and actions outside the stretch dropped; a split
+        before it has no effect on it. Bars on which only other symbols trade are left out. Three things differ: bars a
+        year are those of this panel, whatever the stretch (counted anew over all of its time where bars of other
+        symbols are left out); `start` and `end` (inclusive; bar numbers where the panel has no dates) are compared
+        with `timestamps`, which are ends of bars; and a symbol that has no bar in the stretch keeps its column. A
+        stretch of all symbols shares the arrays of this panel; columns are copied.
 
         Raises DataError for an unknown symbol, and where there is no bar.
 
@@ -242,31 +264,40 @@ def load_panel(
     delisting: str | None = None,
     columns: Mapping[str, str | None] | None = None,
     extras: Iterable[str] = (),
+    symbol: str | None = None,
 ) -> Panel:
     """Panel of long prices: one row a (timestamp, symbol), with open, high, low, close and perhaps volume and session.
 
     Parameters
     ----------
     source
-        Parquet path or glob, Polars DataFrame or LazyFrame, or anything with the Arrow C stream (pandas, pyarrow,
-        duckdb). The symbol column is the first of symbol, asset, product, ticker. A row whose close is null or NaN is
-        no bar. Rows may come in any order.
+        A path (Parquet or CSV, a file, folder or glob; a file's name is the symbol of its rows where it has no column
+        of symbols), a Polars DataFrame or LazyFrame, anything with the Arrow C stream (pandas, pyarrow, duckdb), rows
+        [ms since 1970, open, high, low, close, volume] as ccxt has them (UTC), or a dict symbol -> one of these.
+        Columns are found by their usual names in any case (`facade.data.names`); of pandas the index is a column, and
+        columns of two levels, field and symbol, are stacked. A row whose close is null or NaN is no bar. Rows may
+        come in any order.
     actions
-        Corporate actions, long (symbol, ex_date, kind, value) or wide (timestamp, symbol, split_ratio, dividend).
+        Corporate actions, long (symbol, ex_date, kind, value) or wide (timestamp, symbol, split_ratio, dividend), in
+        all of these forms; Dividends and Stock Splits as of yfinance. 0 is none.
     symbols, start, end
         Selection, pushed into the scan. The columns of the panel follow `symbols`, else they are sorted by name.
         `start` and `end` are inclusive dates, datetimes or ISO strings, compared with the labels in the source.
     bar_label
         "close": a bar is labelled with the time at which it is complete; "open": with the time at which it begins, and
-        the label is moved to its end. A Date names the whole session and stays.
+        the label is moved to its end; rows of a strategy carry the same labels and are moved with them (`labels` of
+        the panel). A Date names the whole session and stays.
     repair
-        Names of mends asked for: "flat_from_close", "widen_range", "keep_last" (`facade.data.validate.REPAIRS`).
+        Names of mends asked for: "flat_from_close", "widen_range", "keep_last", "text"
+        (`facade.data.validate.REPAIRS`).
     delisting
         "infer": symbols that stop before the panel does are delisted on the first session after their last bar.
     columns
         Our name -> name in the source; None leaves an optional column out.
     extras
         Further numeric columns to keep as (T, A) arrays, such as a spread.
+    symbol
+        The symbol of all rows, for prices of a single one without a column of symbols.
 
     Raises
     ------
@@ -274,15 +305,24 @@ def load_panel(
         Naming symbol, date, column, value and rule of the first offender, and how many more there are.
     """
     repairs = check_repairs(repair)
-    flat = "flat_from_close" in repairs
-    long = load(source, symbols=symbols, start=start, end=end, columns=columns, extras=extras, close_only=flat)
+    long = load(
+        source,
+        symbols=symbols,
+        start=start,
+        end=end,
+        columns=columns,
+        extras=extras,
+        close_only="flat_from_close" in repairs,
+        symbol=symbol,
+        text="text" in repairs,
+    )
     grid, duplicates = pivot(long, symbols, keep_last="keep_last" in repairs)
     clock = make_clock(grid.timestamps.alias("timestamp"), bar_label, grid.session)
     selection = symbols is not None
     panel = _assemble(grid.arrays, clock, grid.symbols, actions, repairs, delisting, selection)
-    if "keep_last" in repairs:
-        panel.repairs["keep_last"] = duplicates
-    return panel
+    counts = {"keep_last": duplicates, "text": long.converted}
+    panel.repairs.update({name: count for name, count in counts.items() if name in repairs})
+    return replace(panel, notices=panel.notices + told_of(long.unread, actions))
 
 
 def _assemble(
@@ -317,6 +357,7 @@ def _assemble(
         "inferred_delistings": inferred,
         "delisting": delisting,
         "repairs": repaired,
+        "notices": () if clock.begins is None else (BEGINS,),
     }
     _freeze(state)
     return Panel(**state)
@@ -335,6 +376,7 @@ def _resolve_actions(
         raise DataError(f"delisting must be None or 'infer', not {delisting!r}")
     found = read_actions(actions, clock, symbols, close, selection)
     guard_against_adjusted(found.rows, open_, close, clock, symbols)
+    guard_dividends(found.rows, open_, close, clock, symbols)
     inferred: tuple[str, ...] = ()
     if delisting == "infer":
         found, inferred = infer_delistings(found, clock, symbols, close)

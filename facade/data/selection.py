@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
-from facade.data.clock import TRADING_DAYS, Clock, periods_per_year
+from facade.data.clock import Clock, periods_per_year
 from facade.data.load import time_filters
 from facade.errors import DataError, listing
 from facade.wording import did_you_mean
@@ -23,6 +23,8 @@ class Prices(Protocol):
     @property
     def timestamps(self) -> pl.Series: ...
     @property
+    def begins(self) -> pl.Series | None: ...
+    @property
     def symbols(self) -> tuple[str, ...]: ...
     @property
     def sessions(self) -> np.ndarray: ...
@@ -34,6 +36,8 @@ class Prices(Protocol):
     def volume(self) -> np.ndarray: ...
     @property
     def has_volume(self) -> bool: ...
+    @property
+    def periods_per_year(self) -> float: ...
     def derived(self, name: str, build: Callable[[], T], of: Hashable = None) -> T: ...
 
 
@@ -139,11 +143,34 @@ def _blocks(array: np.ndarray, selection: Selection) -> Iterator[np.ndarray]:
 
 
 def clock_of(panel: Prices, selection: Selection) -> Clock:
-    """Clock of the selected bars: sessions are numbered anew and keep their dates, bars a year are derived anew."""
+    """Clock of the selected bars: sessions are numbered anew and keep their dates; see `_bars_a_year`."""
     bars = selection.bars
-    timestamps = panel.timestamps[bars] if isinstance(bars, slice) else panel.timestamps.gather(bars)
+    timestamps, begins = (
+        None if column is None else column[bars] if isinstance(bars, slice) else column.gather(bars)
+        for column in (panel.timestamps, panel.begins)
+    )
+    assert timestamps is not None
     kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
     dates = panel.session_dates.gather(kept)
-    sessions = sessions.reshape(-1).astype(np.int32)
-    integers = timestamps.dtype.is_integer()
-    return Clock(timestamps, sessions, dates, TRADING_DAYS if integers else periods_per_year(sessions, dates))
+    numbers = sessions.reshape(-1).astype(np.int32)
+    return Clock(timestamps, numbers, dates, _bars_a_year(panel, selection), begins)
+
+
+def _bars_a_year(panel: Prices, selection: Selection) -> float:
+    """Those of the whole panel, whatever the stretch of time.
+
+    Only where symbols are left out with bars on which nobody else trades (shares out of a panel that has currencies
+    too) they are counted anew, over all of the panel's time.
+    """
+    if selection.assets is None or not panel.timestamps.dtype.is_temporal():
+        return panel.periods_per_year
+    assets = selection.assets
+
+    def count() -> float:
+        bars = _bars_of(panel, 0, len(panel.sessions), assets)
+        if bars is None:
+            return panel.periods_per_year
+        kept, sessions = np.unique(panel.sessions[bars], return_inverse=True)
+        return periods_per_year(sessions.reshape(-1), panel.session_dates.gather(kept))
+
+    return panel.derived("bars a year", count, assets.tobytes())

@@ -12,8 +12,10 @@ REPAIRS = {
     "flat_from_close": "a missing open becomes the close; a missing high or low, the higher or lower of open and close",
     "widen_range": "a high below, or a low above, open and close is moved to them",
     "keep_last": "of several rows with one (timestamp, symbol) the last one counts",
+    "text": "numbers and ISO times written as text are read; integers as YYYYMMDD, or s to ns since 1970 by their size",
 }
 _PRICES = ("open", "high", "low", "close")
+_TOLERANCE = 1e-12  # relative; columns that were adjusted each on its own differ by a unit in the last place
 _BLOCK = 32_768  # cells; five fields of a block stay in the second-level cache
 
 
@@ -31,10 +33,11 @@ def clean_prices(
 ) -> dict[str, int]:
     """Check open, high, low, close, volume: (T, A) float64, C order; returns how many bars each repair changed.
 
-    Modified in place: without a close there is no bar, so the other fields become NaN there; and the repairs asked for.
+    Modified in place: without a close there is no bar, so the other fields become NaN there; a high below (or a low
+    above) open and close by no more than rounding becomes the higher (lower) of them; and the repairs asked for.
     Everything else that breaks a rule is a DataError naming its first offender.
     """
-    repaired = dict.fromkeys(sorted(repairs - {"keep_last"}), 0)
+    repaired = dict.fromkeys(sorted(repairs - {"keep_last", "text"}), 0)
     bars = broken = 0
     for block in _blocks(fields):
         close = block["close"]
@@ -42,10 +45,15 @@ def clean_prices(
         count = int(np.count_nonzero(present))
         if count < len(close):
             _blank(block, ~present)
+        if "widen_range" in repaired:
+            _round_range(block)  # what is no violation is not counted as mended
         for name in repaired:
             repaired[name] += _repair(name, block, present)
         bars += count
-        broken += count - int(np.count_nonzero(_sound(block)))
+        unsound = count - int(np.count_nonzero(_sound(block)))
+        if unsound and _round_range(block):
+            unsound = count - int(np.count_nonzero(_sound(block)))
+        broken += unsound
     if broken:
         _refuse(fields, timestamps, symbols)
     if not bars:
@@ -76,6 +84,17 @@ def _sound(block: dict[str, np.ndarray]) -> np.ndarray:
     return sound
 
 
+def _round_range(block: dict[str, np.ndarray]) -> bool:
+    """Move highs and lows that lie within rounding of open and close to these, in place; whether there were any."""
+    open_, high, low, close = (block[field] for field in _PRICES)
+    top, bottom = np.maximum(open_, close), np.minimum(open_, close)
+    short = (high < top) & (high >= top * (1.0 - _TOLERANCE))
+    long = (low > bottom) & (low <= bottom * (1.0 + _TOLERANCE))
+    np.copyto(high, top, where=short)
+    np.copyto(low, bottom, where=long)
+    return bool(short.any() or long.any())
+
+
 def _repair(name: str, block: dict[str, np.ndarray], present: np.ndarray) -> int:
     """Mend one block in place; the number of bars changed."""
     open_, high, low, close = (block[field] for field in _PRICES)
@@ -104,11 +123,18 @@ def _refuse(fields: Mapping[str, np.ndarray], timestamps: pl.Series, symbols: tu
             value: Any = float(fields[column][bar, asset])
             if rule.startswith(("high", "low")):
                 value = f"{value} (open {fields['open'][bar, asset]}, close {fields['close'][bar, asset]})"
-            hint = "repair='flat_from_close' fills it." if rule.startswith("a bar with") else ""
+            hint = next((hint for start, hint in _HINTS.items() if rule.startswith(start)), "")
             label = f"bar {timestamps[bar]}" if timestamps.dtype.is_integer() else timestamps[bar]
             where = {"symbol": symbols[asset], "date": label, "column": column, "value": value}
             lines.append(describe(rule, **where, more=count - 1, hint=hint))
     raise DataError("\n".join(lines))
+
+
+_HINTS = {
+    "a bar with": "repair='flat_from_close' fills it.",
+    "high must": "repair='widen_range' moves it there.",
+    "low must": "repair='widen_range' moves it there.",
+}
 
 
 def _rules(fields: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str, np.ndarray]]:

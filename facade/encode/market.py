@@ -10,10 +10,10 @@ from facade.config.model import Config
 from facade.data.memory import frozen
 from facade.data.panel import Panel
 from facade.encode.params import asset_values
-from facade.errors import ConfigError
+from facade.errors import ConfigError, listing
 from facade.wording import did_you_mean
 from ml4t_kernel.market import block_extremes, previous_volume, session_end, stale_rows, volatility
-from ml4t_kernel.schema import Market
+from ml4t_kernel.schema import BLOCK, Market
 
 
 def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool = False) -> Market:
@@ -26,6 +26,9 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
     budget = panel.volume if capped else _none()
     if capped and config.volume_basis == "previous":
         budget = panel.derived("previous volume", lambda: previous_volume(panel.volume, panel.close, panel.action_rows))
+    volume = panel.volume
+    if capped and frees_silent_assets(config) and len(silent_assets(panel)):
+        volume, budget = panel.derived("freed", lambda: _freed(panel, volume, budget), of=config.volume_basis)
     blocks = (_no_rows(), _no_rows())
     if resting:
         blocks = panel.derived("blocks", lambda: block_extremes(panel.high, panel.low))
@@ -34,7 +37,7 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
         high=panel.high,
         low=panel.low,
         close=panel.close,
-        volume=panel.volume,
+        volume=volume,
         budget_volume=budget,
         half_spread=half_spread(panel, config),
         sigma=_sigma(panel, config),
@@ -44,6 +47,52 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
         actions=panel.action_rows,
         stale=panel.derived("stale", lambda: stale_rows(panel.close, panel.sessions, stale), of=stale),
     )
+
+
+def frees_silent_assets(config: Config) -> bool:
+    """Whether an asset without a share traded on any bar is uncapped: nobody asked for a cap, and no price reads V."""
+    return config.max_participation == "auto" and config.impact_coefficient == 0
+
+
+def silent_assets(panel: Panel) -> np.ndarray:
+    """(S,) columns of assets that have bars, and a volume of zero on every one of them; kept with the panel."""
+    return panel.derived("silent assets", lambda: _silent_assets(panel))
+
+
+def has_zero_volume(panel: Panel) -> bool:
+    """Whether a part of the panel may have silent assets; kept with it."""
+    return panel.derived("zero volume", lambda: bool(panel.has_volume and (panel.volume == 0).any()))
+
+
+def _silent_assets(panel: Panel) -> np.ndarray:
+    # The first bars tell of nearly every asset that it trades.
+    likely = np.flatnonzero(~(panel.volume[:BLOCK] > 0).any(axis=0))
+    volume = panel.volume[:, likely]
+    return likely[(volume == 0).any(axis=0) & ~(volume > 0).any(axis=0)]
+
+
+def _freed(panel: Panel, volume: np.ndarray, budget: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Volume and budget with no end for the silent assets, as for a panel without volume."""
+    freed = []
+    for given in (volume, budget):
+        array = given.copy()
+        array[:, silent_assets(panel)] = np.inf
+        freed.append(frozen(array))
+    return freed[0], freed[1]
+
+
+def volume_notices(panel: Panel, config: Config) -> list[str]:
+    """What a reader should know of assets whose volume is zero on every bar, where a cap or impact reads it."""
+    if not panel.has_volume or (config.max_participation is None and config.impact_coefficient == 0):
+        return []
+    silent = silent_assets(panel)
+    if not len(silent):
+        return []
+    names = listing([panel.symbols[asset] for asset in silent])
+    if frees_silent_assets(config):
+        return [f"fills of {names} are uncapped: volume is zero on every bar, which 'auto' takes for no volume"]
+    why = "impact reads volume" if config.impact_coefficient else f"max_participation={config.max_participation!r}"
+    return [f"nothing of {names} can fill: volume is zero on every bar, and {why}"]
 
 
 def _none() -> np.ndarray:

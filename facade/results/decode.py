@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 
 from facade.results.columns import (
-    DIRECTION,
     column,
     enum_dtype,
     finite,
@@ -23,13 +22,15 @@ from facade.results.columns import (
     times,
     words,
 )
+from facade.results.given import given_terms
+from facade.results.origins import ORIGIN, origin_codes, told_origins
+from facade.results.returns import returns_of
 from facade.results.run import Run
 from ml4t_kernel import schema
 from ml4t_kernel.schema import (
     ActionKind,
     Ambiguity,
     Kind,
-    Origin,
     Phase,
     Reason,
     Status,
@@ -106,6 +107,7 @@ def decode_orders(run: Run) -> pl.DataFrame:
     orders = run.orders
     requested = np.ascontiguousarray(orders["requested"])
     intent = _intent_of_order(run)
+    given = given_terms(run.inputs.intents.orders, intent, orders, run.tape.details)
     end = orders["end_bar"]
     return pl.DataFrame(
         {
@@ -122,10 +124,11 @@ def decode_orders(run: Run) -> pl.DataFrame:
             "filled_quantity": np.abs(orders["filled"]),
             "working_quantity": np.abs(orders["left"]),
             **_details(run, orders),
+            **{name: finite(values) for name, values in given.items()},
             **_filled_amounts(run, len(orders)),
             "status": words(orders["status"], enum_dtype(Status)),
             "reason": words(orders["reason"], enum_dtype(Reason), (orders["reason"] != Reason.NONE) & (end >= 0)),
-            "origin": words(orders["origin"], enum_dtype(Origin)),
+            "origin": words(orders["origin"], ORIGIN),
             "parent_id": _parent_ids(run),
             "reduce_only": column(orders["reduce_only"] != 0),
             "tag": _given_words(run.inputs.tags, intent),
@@ -141,6 +144,7 @@ def decode_fills(run: Run) -> pl.DataFrame:
     parent = orders[np.where(has_order, fills["order"], 0)] if len(orders) else np.zeros(len(fills), schema.ORDER)
     details = _details(run, parent)
     closes = (fills["bits"] & schema.EXIT_LEG) != 0
+    origin = origin_codes(told_origins(fills, fills["bar"], run.tape.booked[: run.state["booked"]]))
     return pl.DataFrame(
         {
             "order_id": pick(pl.Series(np.arange(len(orders), dtype=np.int64)), fills["order"], has_order),
@@ -157,46 +161,8 @@ def decode_fills(run: Run) -> pl.DataFrame:
             "stop_price": null_unless(details["stop_price"], has_order),
             "phase": words(fills["phase"], enum_dtype(Phase)),
             "passive": column((fills["bits"] & schema.PASSIVE) != 0),
-            "origin": words(fills["origin"], enum_dtype(Origin)),
-            "exit_reason": words(fills["origin"], enum_dtype(Origin), closes),
-        }
-    )
-
-
-def decode_trades(run: Run) -> pl.DataFrame:
-    """Every closed round trip, one row each, in order of closing."""
-    trades = run.tape.trades[: run.state["trades"]]
-    quantity = np.ascontiguousarray(trades["quantity"])
-    entry = np.ascontiguousarray(trades["entry_price"])
-    gross = np.ascontiguousarray(trades["pnl"])
-    fees = np.ascontiguousarray(trades["fees"])
-    direction = np.where(quantity < 0, -1.0, 1.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.abs(quantity) * entry
-        net_fraction, gross_fraction = (gross - fees) / value, gross / value
-        mfe, mae = (direction * (trades[name] - entry) / entry for name in ("mfe", "mae"))
-    ids = pl.Series(np.arange(len(run.orders), dtype=np.int64))
-    return pl.DataFrame(
-        {
-            "symbol": symbols(run, trades["asset"]),
-            "direction": words((quantity < 0).astype(np.uint8), DIRECTION),
-            "entry_time": times(run, trades["entry_bar"]),
-            "exit_time": times(run, trades["exit_bar"]),
-            "bars_held": column(trades["exit_bar"] - trades["entry_bar"]),
-            "quantity": quantity,
-            "entry_price": entry,
-            "exit_price": column(trades["exit_price"]),
-            "pnl": gross - fees,
-            "pnl_percent": finite(net_fraction),
-            "gross_pnl": gross,
-            "gross_return": finite(gross_fraction),
-            "fees": fees,
-            "slippage": column(trades["slippage"]),
-            "mfe": finite(mfe),
-            "mae": finite(mae),
-            "exit_reason": words(trades["origin"], enum_dtype(Origin)),
-            "entry_order_id": pick(ids, trades["entry_order"], trades["entry_order"] >= 0),
-            "exit_order_id": pick(ids, trades["exit_order"], trades["exit_order"] >= 0),
+            "origin": words(origin, ORIGIN),
+            "exit_reason": words(origin, ORIGIN, closes),
         }
     )
 
@@ -225,15 +191,12 @@ def decode_equity(run: Run) -> pl.DataFrame:
     initial = float(run.config.initial_cash)
     equity = np.ascontiguousarray(rows["equity"])
     cash = np.ascontiguousarray(rows["cash"])
-    before = np.concatenate([[initial], equity[:-1]])[: len(equity)]
     peak = np.maximum.accumulate(np.concatenate([[initial], equity]))[1:]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        change = np.where(before > 0, equity / before - 1.0, 0.0)
     return pl.DataFrame(
         {
             "timestamp": run.panel.timestamps.slice(0, len(equity)).alias("timestamp"),
             "equity": equity,
-            "return": change,
+            "return": finite(returns_of(equity, initial)),
             "cumulative_return": equity / initial - 1.0,
             "drawdown": equity / peak - 1.0,
             "high_water_mark": peak,

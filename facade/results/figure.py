@@ -73,7 +73,7 @@ def plot(
     times = wall_clock(equity["timestamp"])
     for row, line in _lines(equity):
         figure.add_trace(go.Scatter(**_thinned(times, line, max_points)), row=row, col=1)
-    for markers in _trade_markers(trades, max_trades):
+    for markers in _trade_markers(trades.filter(pl.col("status") == "closed"), max_trades):
         figure.add_trace(go.Scatter(**markers), row=4, col=1)
     _lay_out(figure, title or _title(facts, metrics), height, numbered=equity["timestamp"].dtype.is_integer())
     return figure

@@ -1,66 +1,216 @@
 """Performance figures of a run, from the streaming statistics that the kernel keeps bar by bar.
 
+`METRICS` is the only list of them: name, unit, arithmetic, formula in words, which way is better, whether zero means
+something, and where the summary shows it. Tables of sweeps, rankings, colours, formats and documents are derived from
+it. `ADDS_UP` says what becomes of the fields of STATE that they read when runs follow each other.
+
 `compute` works on any number of accounts at once (a sweep is an array of STATE rows), and gives each row the same bits
 whatever its neighbours are. Nothing is read twice: no equity curve, no trades, no orders.
 
-Notation: r_t simple return of bar t, the first against initial cash; n number of returns; P periods a year; E equity.
-Money is in account currency, everything else a fraction, never percent. Trades are closed round trips, net of fees.
-
-======================== =================================================================================== ===========
-key                      formula                                                                             unit
-======================== =================================================================================== ===========
-initial_cash             cash before the first bar                                                           currency
-final_value              E of the last bar done                                                              currency
-total_return             final_value / initial_cash - 1                                                      fraction
-cagr                     (final_value / initial_cash) ** (P / n) - 1; -1 when nothing is left                fraction
-volatility               std(r, ddof=1) x sqrt(P)                                                            fraction
-sharpe                   mean(r) / std(r, ddof=1) x sqrt(P), no risk-free rate (Sharpe 1994)                 ratio
-sortino                  mean(r) / sqrt(mean(min(r, 0)^2)) x sqrt(P) (Sortino and Price 1994)                ratio
-max_drawdown             max over t of 1 - E_t / max(initial_cash, E_0 .. E_t), positive                     fraction
-calmar                   cagr / max_drawdown                                                                 ratio
-num_trades               closed round trips                                                                  count
-winning_trades           round trips with a pnl above zero                                                   count
-win_rate                 winning_trades / num_trades                                                         fraction
-gross_profit             sum of the pnl of winning trades                                                    currency
-gross_loss               minus the sum of the pnl of all other trades                                        currency
-profit_factor            gross_profit / gross_loss                                                           ratio
-avg_trade_pnl            (gross_profit - gross_loss) / num_trades                                            currency
-realised_pnl             result of closed quantity by average cost, before fees, open positions included     currency
-unrealised_pnl           what the open positions have gained since their average cost, at the last marks     currency
-total_commission         fees and taxes of all fills                                                         currency
-total_slippage           sum of |quantity x (price - price before costs)| of all fills                       currency
-total_dividends          dividends received less those paid on shorts                                        currency
-num_orders               orders, the refused included                                                        count
-num_fills                executions                                                                          count
-num_rejected_orders      orders refused before anything was filled                                           count
-num_cut_orders           orders that filled in part and lost the rest to a rule of the account               count
-avg_turnover             mean over bars of traded notional / E                                               fraction
-max_turnover             largest of them                                                                     fraction
-avg_open_positions       mean over bars of positions held at the close                                       count
-max_open_positions       largest of them                                                                     count
-time_in_market           share of bars with a position at the close                                          fraction
-ambiguous_bars           bars and assets that do not tell what happened first (the three kinds together)     count
-ambiguous_two_sided      levels in range on both sides of the open (clause 3.0)                              count
-ambiguous_entry_bar      a level in range on the bar of an entry inside it, not proved (clause 3.2)          count
-ambiguous_trail          the close proves a trailing exit that the lagged level did not take (clause 3.1)    count
-signal_conflicts         long and short entry of one asset on one bar, neither taken                         count
-periods_per_year         P: given, or derived from the timestamps                                            bars
-bars                     bars done                                                                           bars
-======================== =================================================================================== ===========
+Notation: r simple return from the mark of one bar to that of the next, n their number; P bars a year; Y years; E
+equity. The first bar is a mark and no return, unless the account traded on it: then its return is against initial
+cash. What is a mean over bars is over all of them. Money is in account currency, everything else a fraction, never
+percent. Trades are closed round trips, net of fees.
 
 Conventions. A ratio with a zero below is inf, -inf or NaN by the sign of what stands above (0 / 0 is NaN); a mean over
-nothing (no bar, no trade) is NaN; volatility and sharpe need two returns, else NaN. Returns whose spread is below the
-rounding of their sums (relative 1e-13) count as constant: volatility 0.
+nothing (no bar, no trade) is NaN; volatility and sharpe need two returns, cagr two bars, else NaN. Returns whose spread
+is below the rounding of their sums (relative 1e-13) count as constant: volatility 0.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from facade.wording import did_you_mean
+
 CONSTANT = 1e-13  # sum of squares around the mean, relative to that around zero, below which returns are constant
 
+CURRENCY, FRACTION, RATIO, COUNT, BARS, YEARS = "currency", "fraction", "ratio", "count", "bars", "years"
+"""Units."""
+MORE, LESS = "more", "less"
+"""What is better."""
+SUM, LARGEST, LAST = "sum", "largest", "last"
+"""What becomes of a field of STATE when runs follow each other."""
 
-def compute(state: np.ndarray, initial_cash: Any, periods_per_year: Any) -> dict[str, np.ndarray]:
+ADDS_UP: Mapping[str, str] = {
+    **dict.fromkeys(("sum1", "sum2", "down2", "bar", "fees", "slippage", "realised", "dividends"), SUM),
+    **dict.fromkeys(("gross_profit", "gross_loss", "trades", "wins", "held", "orders", "fills"), SUM),
+    **dict.fromkeys(("rejected", "cut", "capped", "refusals", "sum_turnover", "sum_positions", "exposed_bars"), SUM),
+    **dict.fromkeys(("two_sided", "entry_bars", "trails", "conflicts"), SUM),
+    **dict.fromkeys(("max_turnover", "max_positions"), LARGEST),
+    "equity": LAST,
+}
+"""Every field that metrics read but `returns` and `drawdown`, which hang together across the seams: see `stitched`."""
+
+
+class Accounts:
+    """(K,) accounts that are to be measured: the fields of their final STATE, and what several metrics need."""
+
+    def __init__(self, state: np.ndarray, initial_cash: Any, periods_per_year: Any, years: Any = None) -> None:
+        self.state = state
+        self.initial = self._one_each(initial_cash)
+        self.periods = self._one_each(periods_per_year)
+        self.years = (self["bar"] - 1) / self.periods if years is None else self._one_each(years)
+
+    def _one_each(self, values: Any) -> np.ndarray:
+        return np.broadcast_to(np.asarray(values, dtype=np.float64), (len(self.state),))
+
+    def __getitem__(self, field: str) -> np.ndarray:
+        return self.state[field]
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Of the returns."""
+        return self["sum1"] / self["returns"].astype(np.float64)
+
+    @cached_property
+    def deviation(self) -> np.ndarray:
+        """Of the returns, ddof 1."""
+        count, squares = self["returns"].astype(np.float64), self["sum2"]
+        around_mean = squares - self["sum1"] * self.mean
+        around_mean = np.where(around_mean <= CONSTANT * squares, 0.0, around_mean)
+        return np.where(count > 1, np.sqrt(around_mean / (count - 1.0)), np.nan)
+
+    @cached_property
+    def downside(self) -> np.ndarray:
+        """Square root of the mean square of the returns below zero, the others counted as zero."""
+        return np.sqrt(self["down2"] / self["returns"].astype(np.float64))
+
+    @cached_property
+    def cagr(self) -> np.ndarray:
+        """Growth a year."""
+        growth = np.maximum(self["equity"], 0.0) / self.initial
+        return np.where(self.years > 0.0, growth ** (1.0 / self.years) - 1.0, np.nan)
+
+    @cached_property
+    def unrealised(self) -> np.ndarray:
+        """What is left of the change of equity."""
+        return self["equity"] - self.initial - self["realised"] - self["dividends"] + self["fees"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of an account.
+
+    better: MORE, LESS or "" (neither). of: its arithmetic, a field of STATE or (K,) accounts to (K,) values. formula:
+    in words. shown: "section: label" in the summary, or "". signed: zero means something, and colours diverge from it.
+    """
+
+    name: str
+    unit: str
+    better: str
+    of: str | Callable[[Accounts], np.ndarray]
+    formula: str
+    shown: str = ""
+    signed: bool = False
+
+    def values(self, accounts: Accounts) -> np.ndarray:
+        """(K,) values, which share nothing with the state."""
+        return accounts[self.of].copy() if isinstance(self.of, str) else self.of(accounts)
+
+
+_NEITHER = ""
+# fmt: off
+_ALL = (
+    Metric("initial_cash", CURRENCY, _NEITHER, lambda a: a.initial, "cash before the first bar",
+           "Account: initial cash"),
+    Metric("final_value", CURRENCY, MORE, "equity", "E of the last bar done", "Account: final value"),
+    Metric("total_return", FRACTION, MORE, lambda a: a["equity"] / a.initial - 1.0, "final_value / initial_cash - 1",
+           "Account: total return", signed=True),
+    Metric("cagr", FRACTION, MORE, lambda a: a.cagr,
+           "(final_value / initial_cash) ** (1 / Y) - 1; -1 when nothing is left",
+           "Account: return a year (CAGR)", signed=True),
+    Metric("volatility", FRACTION, LESS, lambda a: a.deviation * np.sqrt(a.periods), "std(r, ddof=1) x sqrt(P)",
+           "Risk: volatility a year"),
+    Metric("sharpe", RATIO, MORE, lambda a: a.mean / a.deviation * np.sqrt(a.periods),
+           "mean(r) / std(r, ddof=1) x sqrt(P), no risk-free rate (Sharpe 1994)", "Risk: Sharpe ratio", signed=True),
+    Metric("sortino", RATIO, MORE, lambda a: a.mean / a.downside * np.sqrt(a.periods),
+           "mean(r) / sqrt(mean(min(r, 0)^2)) x sqrt(P) (Sortino and Price 1994)", "Risk: Sortino ratio", signed=True),
+    Metric("max_drawdown", FRACTION, LESS, "drawdown",
+           "max over t of 1 - E_t / max(initial_cash, E_0 .. E_t), positive", "Risk: maximum drawdown"),
+    Metric("calmar", RATIO, MORE, lambda a: a.cagr / a["drawdown"], "cagr / max_drawdown", "Risk: Calmar ratio",
+           signed=True),
+    Metric("num_trades", COUNT, _NEITHER, "trades", "closed round trips", "Trades: round trips"),
+    Metric("num_open_trades", COUNT, _NEITHER, "held", "positions open at the end", "Trades: still open"),
+    Metric("winning_trades", COUNT, MORE, "wins", "round trips with a pnl above zero"),
+    Metric("win_rate", FRACTION, MORE, lambda a: a["wins"] / a["trades"], "winning_trades / num_trades",
+           "Trades: winning"),
+    Metric("gross_profit", CURRENCY, MORE, "gross_profit", "sum of the pnl of winning trades"),
+    Metric("gross_loss", CURRENCY, LESS, "gross_loss", "minus the sum of the pnl of all other trades"),
+    Metric("profit_factor", RATIO, MORE, lambda a: a["gross_profit"] / a["gross_loss"], "gross_profit / gross_loss",
+           "Trades: profit factor"),
+    Metric("avg_trade_pnl", CURRENCY, MORE, lambda a: (a["gross_profit"] - a["gross_loss"]) / a["trades"],
+           "(gross_profit - gross_loss) / num_trades", "Trades: average profit", signed=True),
+    Metric("realised_pnl", CURRENCY, MORE, "realised",
+           "result of closed quantity by average cost, before fees, open positions included",
+           "Account: realised profit", signed=True),
+    Metric("unrealised_pnl", CURRENCY, MORE, lambda a: a.unrealised,
+           "what the open positions have gained since their average cost, at the last marks",
+           "Account: unrealised profit", signed=True),
+    Metric("total_commission", CURRENCY, LESS, "fees", "fees and taxes of all fills", "Costs: commission and taxes"),
+    Metric("total_slippage", CURRENCY, LESS, "slippage",
+           "sum of |quantity x (price - price before costs)| of all fills", "Costs: slippage and impact"),
+    Metric("total_dividends", CURRENCY, MORE, "dividends", "dividends received less those paid on shorts",
+           "Account: dividends"),
+    Metric("num_orders", COUNT, _NEITHER, "orders", "orders, the refused included", "Activity: orders"),
+    Metric("num_fills", COUNT, _NEITHER, "fills", "executions", "Activity: fills"),
+    Metric("num_rejected_orders", COUNT, LESS, "rejected", "orders refused before anything was filled",
+           "Activity: orders refused"),
+    Metric("num_cut_orders", COUNT, LESS, "cut",
+           "orders that lost their rest to a rule of the account, to the volume cap or to dividends",
+           "Activity: orders cut"),
+    Metric("num_capped_orders", COUNT, LESS, "capped", "orders that the volume cap held back on some bar",
+           "Activity: held back by volume"),
+    Metric("avg_turnover", FRACTION, LESS, lambda a: a["sum_turnover"] / a["bar"],
+           "mean over bars of traded notional / E", "Activity: turnover a bar"),
+    Metric("max_turnover", FRACTION, LESS, "max_turnover", "largest of them"),
+    Metric("avg_open_positions", RATIO, _NEITHER, lambda a: a["sum_positions"] / a["bar"],
+           "mean over bars of positions held at the close", "Activity: positions, average"),
+    Metric("max_open_positions", COUNT, _NEITHER, "max_positions", "largest of them", "Activity: positions, most"),
+    Metric("time_in_market", FRACTION, _NEITHER, lambda a: a["exposed_bars"] / a["bar"],
+           "share of bars with a position at the close", "Risk: time in the market"),
+    Metric("ambiguous_bars", COUNT, LESS, lambda a: a["two_sided"] + a["entry_bars"] + a["trails"],
+           "bars and assets that do not tell what happened first (the three kinds together)"),
+    Metric("ambiguous_two_sided", COUNT, LESS, "two_sided", "levels in range on both sides of the open (clause 3.0)"),
+    Metric("ambiguous_entry_bar", COUNT, LESS, "entry_bars",
+           "a level in range on the bar of an entry inside it, not proved (clause 3.2)"),
+    Metric("ambiguous_trail", COUNT, LESS, "trails",
+           "the close proves a trailing exit that the lagged level did not take (clause 3.1)"),
+    Metric("signal_conflicts", COUNT, LESS, "conflicts", "long and short entry of one asset on one bar, neither taken",
+           "Activity: signal conflicts"),
+    Metric("periods_per_year", BARS, _NEITHER, lambda a: a.periods,
+           "P: given, or counted from the timestamps of the whole panel", "Account: bars a year"),
+    Metric("years", YEARS, _NEITHER, lambda a: a.years,
+           "Y: days from the first bar to the last / 365.2425; without timestamps (bars - 1) / P"),
+    Metric("bars", BARS, _NEITHER, "bar", "bars done"),
+)
+# fmt: on
+
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
+"""Every metric by name, in the order in which they are shown."""
+FRACTIONS = frozenset(metric.name for metric in _ALL if metric.unit == FRACTION)
+"""Metrics that are shown as percentages."""
+SIGNED = frozenset(metric.name for metric in _ALL if metric.signed)
+"""Metrics whose zero means something."""
+
+
+def more_is_better(name: str) -> bool:
+    """Whether the largest value of a metric is the best, or neither is."""
+    return METRICS[name].better != LESS
+
+
+class Metrics(dict[str, float | int]):
+    """The metrics of one account by name; a name that is none of them is a KeyError that says which may be meant."""
+
+    def __missing__(self, name: object) -> float | int:
+        near = did_you_mean(str(name).lower().strip().replace(" ", "_").replace("-", "_"), self)
+        raise KeyError(f"no metric {name!r}{near} (metrics: {', '.join(self)})")
+
+
+def compute(state: np.ndarray, initial_cash: Any, periods_per_year: Any, years: Any = None) -> dict[str, np.ndarray]:
     """Every metric of (K,) accounts.
 
     Parameters
@@ -69,93 +219,42 @@ def compute(state: np.ndarray, initial_cash: Any, periods_per_year: Any) -> dict
         Final state of each account, with `bar` bars done.
     initial_cash, periods_per_year : float or (K,) float64
         Account currency; bars a year.
+    years : float or (K,) float64, optional
+        From the first bar to the last; (bars - 1) / periods_per_year when not given.
 
     Returns
     -------
-    dict of (K,) arrays, in the order of the table of this module.
+    dict of (K,) arrays that share nothing with `state`, in the order of `METRICS`.
     """
-    shape = (len(state),)
-    initial = np.broadcast_to(np.asarray(initial_cash, dtype=np.float64), shape)
-    periods = np.broadcast_to(np.asarray(periods_per_year, dtype=np.float64), shape)
     with np.errstate(all="ignore"):
-        return {
-            "initial_cash": initial,
-            **_performance(state, initial, periods),
-            **_trades(state),
-            **_account(state, initial),
-            **_activity(state),
-            "periods_per_year": periods,
-            "bars": state["bar"].copy(),
-        }
+        accounts = Accounts(state, initial_cash, periods_per_year, years)
+        return {name: metric.values(accounts) for name, metric in METRICS.items()}
 
 
-def metrics_of(state: np.ndarray, initial_cash: float, periods_per_year: float) -> dict[str, float | int]:
+def metrics_of(state: np.ndarray, initial_cash: float, periods_per_year: float, years: float | None = None) -> Metrics:
     """The metrics of one account, a (1,) STATE array, as Python numbers."""
-    return {name: values[0].item() for name, values in compute(state, initial_cash, periods_per_year).items()}
+    found = compute(state, initial_cash, periods_per_year, years)
+    return Metrics({name: values[0].item() for name, values in found.items()})
 
 
-def _performance(state: np.ndarray, initial: np.ndarray, periods: np.ndarray) -> dict[str, np.ndarray]:
-    count, total, squares = state["returns"].astype(np.float64), state["sum1"], state["sum2"]
-    final = state["equity"]
-    mean = total / count
-    around_mean = squares - total * mean
-    around_mean = np.where(around_mean <= CONSTANT * squares, 0.0, around_mean)
-    deviation = np.where(count > 1, np.sqrt(around_mean / (count - 1.0)), np.nan)
-    downside = np.sqrt(state["down2"] / count)
-    growth = np.maximum(final, 0.0) / initial
-    cagr = np.where(count > 0, growth ** (periods / count) - 1.0, np.nan)
-    return {
-        "final_value": final.copy(),
-        "total_return": final / initial - 1.0,
-        "cagr": cagr,
-        "volatility": deviation * np.sqrt(periods),
-        "sharpe": mean / deviation * np.sqrt(periods),
-        "sortino": mean / downside * np.sqrt(periods),
-        "max_drawdown": state["drawdown"].copy(),
-        "calmar": cagr / state["drawdown"],
-    }
+def stitched(states: np.ndarray, drawdown: float) -> np.ndarray:
+    """(1,) STATE of the account that went through (n,) runs one after the other; drawdown: of all of them.
+
+    What metrics read of it, and no more. The first bar of a later run is a return from the last mark of the one before.
+    """
+    whole = np.zeros(1, states.dtype)
+    for name, how in ADDS_UP.items():
+        values = states[name]
+        whole[name] = values.sum(axis=0) if how == SUM else values.max(axis=0) if how == LARGEST else values[-1]
+    whole["returns"] = states["returns"][0] + states["bar"][1:].sum()
+    whole["drawdown"] = drawdown
+    return whole
 
 
-def _trades(state: np.ndarray) -> dict[str, np.ndarray]:
-    trades, profit, loss = state["trades"], state["gross_profit"], state["gross_loss"]
-    return {
-        "num_trades": trades.copy(),
-        "winning_trades": state["wins"].copy(),
-        "win_rate": state["wins"] / trades,
-        "gross_profit": profit.copy(),
-        "gross_loss": loss.copy(),
-        "profit_factor": profit / loss,
-        "avg_trade_pnl": (profit - loss) / trades,
-    }
+def as_table() -> str:
+    """The metrics as a table of text: name, unit, better, formula."""
+    rows = [("key", "unit", "better", "formula"), *((m.name, m.unit, m.better, m.formula) for m in _ALL)]
+    return "\n".join(f"{name:<20} {unit:<9} {better:<7} {formula}" for name, unit, better, formula in rows)
 
 
-def _account(state: np.ndarray, initial: np.ndarray) -> dict[str, np.ndarray]:
-    fees, dividends, realised = state["fees"], state["dividends"], state["realised"]
-    return {
-        "realised_pnl": realised.copy(),
-        "unrealised_pnl": state["equity"] - initial - realised - dividends + fees,
-        "total_commission": fees.copy(),
-        "total_slippage": state["slippage"].copy(),
-        "total_dividends": dividends.copy(),
-    }
-
-
-def _activity(state: np.ndarray) -> dict[str, np.ndarray]:
-    bars = state["bar"].astype(np.float64)
-    kinds = {name: state[name].copy() for name in ("two_sided", "entry_bars", "trails")}
-    return {
-        "num_orders": state["orders"].copy(),
-        "num_fills": state["fills"].copy(),
-        "num_rejected_orders": state["rejected"].copy(),
-        "num_cut_orders": state["cut"].copy(),
-        "avg_turnover": state["sum_turnover"] / bars,
-        "max_turnover": state["max_turnover"].copy(),
-        "avg_open_positions": state["sum_positions"] / bars,
-        "max_open_positions": state["max_positions"].copy(),
-        "time_in_market": state["exposed_bars"] / bars,
-        "ambiguous_bars": kinds["two_sided"] + kinds["entry_bars"] + kinds["trails"],
-        "ambiguous_two_sided": kinds["two_sided"],
-        "ambiguous_entry_bar": kinds["entry_bars"],
-        "ambiguous_trail": kinds["trails"],
-        "signal_conflicts": state["conflicts"].copy(),
-    }
+__doc__ = f"{__doc__}\n{as_table()}\n"

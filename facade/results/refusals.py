@@ -9,8 +9,11 @@ from facade.results.columns import column, pick
 from facade.results.run import Run
 from ml4t_kernel.schema import Reason, Status
 
-CUTS = (Reason.CASH, Reason.NO_SHORT, Reason.COOLDOWN, Reason.MINIMUM, Reason.LOT)
-"""Reasons for which an order that filled in part loses its rest and counts as cut."""
+CUTS = (
+    *(Reason.CASH, Reason.NO_SHORT, Reason.COOLDOWN, Reason.MINIMUM, Reason.LOT),
+    *(Reason.VOLUME, Reason.DIVIDEND),
+)
+"""Reasons for which an order loses what is left of it and counts as cut: by CANCELLED, or by EXPIRED for VOLUME."""
 
 REASON_TEXT = {
     Reason.CASH: "not enough cash for it at its turn",
@@ -21,16 +24,19 @@ REASON_TEXT = {
     Reason.DELISTED: "the asset was delisted, or has had no bar for max_stale sessions",
     Reason.NO_PRICE: "the asset had no price yet, so no size could be computed",
     Reason.NO_EQUITY: "the account had no equity to size it with",
+    Reason.VOLUME: "the bars it lived on traded too little (max_participation is the share it may have of them)",
+    Reason.DIVIDEND: "dividends carried its limit or stop to zero or below, where no price can meet it",
 }
 """Each reason to refuse or cut an order, in words."""
 
 
 def is_refused_or_cut(orders: np.ndarray) -> np.ndarray:
-    """(N,) bool: the order was refused (REJECTED), or CANCELLED after it lost a part to one of CUTS."""
+    """(N,) bool: the order was refused (REJECTED), or it ended because of one of CUTS."""
     cut = np.zeros(256, dtype=bool)
     cut[list(CUTS)] = True
     status = orders["status"]
-    return (status == Status.REJECTED) | ((status == Status.CANCELLED) & cut[orders["reason"]])
+    ended = (status == Status.CANCELLED) | (status == Status.EXPIRED)
+    return (status == Status.REJECTED) | (ended & cut[orders["reason"]])
 
 
 def count_refusals(run: Run) -> dict[str, int]:

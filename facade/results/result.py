@@ -12,10 +12,12 @@ import polars as pl
 from facade.config.model import Config
 from facade.results.facts import FRAMES, Facts, Source
 from facade.results.figure import plot
+from facade.results.metrics import METRICS, Metrics
 from facade.results.run import Run
 from facade.results.run_source import RunSource
 from facade.results.store import read_result, write_result
 from facade.results.text import headline, summary_html, summary_text
+from facade.wording import did_you_mean
 
 if TYPE_CHECKING:
     import pandas
@@ -88,6 +90,10 @@ class Result:
         limit_price (Float64): limit in the shares of the day the order ended, null for types without one
         stop_price (Float64): stop, likewise
         trail_amount (Float64): distance of a trailing stop, likewise
+        given_quantity (Float64): shares as the strategy wrote them, negative for a sale, before any split; of an order
+            that replaced another: as the replacement wrote them. Null where it wrote none (targets, signals, rules)
+        given_limit_price (Float64): limit as it was written, before splits and dividends
+        given_stop_price (Float64): stop, likewise
         average_price (Float64): average price of the fills, as they were executed; null without fills
         commission (Float64): fees and taxes of the fills
         slippage (Float64): cost of spread, slippage and impact of the fills, in currency
@@ -125,19 +131,21 @@ class Result:
 
     @property
     def trades(self) -> pl.DataFrame:
-        """Every closed round trip (flat to flat, or to a change of side), one row each, in order of closing.
+        """Every round trip (flat to flat, or to a change of side), one row each, in order of closing.
 
-        Positions still open at the end are in `positions`.
+        What is still open at the end comes last, in the order of the panel, valued at its last mark: the sum of `pnl`
+        and the dividends are the change of equity.
 
         symbol (String): the asset
         direction (Enum): long or short
+        status (Enum): closed or open
         entry_time: bar of the opening fill
-        exit_time: bar of the last closing fill
-        bars_held (Int32): bars from entry to exit, 0 within one bar
+        exit_time: bar of the last closing fill; null while it is open
+        bars_held (Int32): bars from entry to exit, 0 within one bar; of an open one: to the last bar
         quantity (Float64): shares opened in total, negative for a short, in the shares of the exit day
         entry_price (Float64): average price of the opening fills, in the shares of the exit day
-        exit_price (Float64): average price of the closing fills, likewise
-        pnl (Float64): profit after fees, dividends apart
+        exit_price (Float64): average price of the closing fills, likewise; null while it is open
+        pnl (Float64): profit after fees, dividends apart; of an open one: realised and unrealised
         pnl_percent (Float64): pnl / (|quantity| x entry_price), a fraction
         gross_pnl (Float64): profit before fees
         gross_return (Float64): gross_pnl / (|quantity| x entry_price), a fraction
@@ -145,9 +153,9 @@ class Result:
         slippage (Float64): cost of spread, slippage and impact of all its fills; already in the prices
         mfe (Float64): maximum favourable excursion, a fraction of the entry price, positive when it went well
         mae (Float64): maximum adverse excursion, a fraction of the entry price, negative when it went badly
-        exit_reason (Enum): origin of the last closing fill
+        exit_reason (Enum): origin of the last closing fill, in the words of `actions`; null while it is open
         entry_order_id (Int64): order of the opening fill
-        exit_order_id (Int64): order of the last closing fill, null for a booking without one
+        exit_order_id (Int64): order of the last closing fill, null for a booking without one and while it is open
         """
         return self.frame("trades")
 
@@ -157,7 +165,8 @@ class Result:
 
         timestamp: the bar
         equity (Float64): cash and positions at their marks
-        return (Float64): change against the bar before; of the first bar: against initial cash
+        return (Float64): change against the bar before; null on the first bar, which is a mark, unless the account
+            traded on it: then against initial cash
         cumulative_return (Float64): equity / initial cash - 1
         drawdown (Float64): equity / high_water_mark - 1, zero or negative
         high_water_mark (Float64): largest equity so far, initial cash included
@@ -183,9 +192,11 @@ class Result:
 
     @property
     def rejections(self) -> pl.DataFrame:
-        """Orders that were refused, or filled in part and then cut, in order of submission.
+        """Orders that were refused, or that lost what was left of them to a rule, to volume or to dividends.
 
-        Expiry, replacement and cancels that were asked for are not among them: see `orders`.
+        In order of submission.
+
+        Expiry for want of time, replacement and cancels that were asked for are not among them: see `orders`.
 
         order_id (Int64): as in `orders`
         id (String): as in `orders`
@@ -200,9 +211,9 @@ class Result:
         limit_price (Float64): as in `orders`
         stop_price (Float64): as in `orders`
         trail_amount (Float64): as in `orders`
-        status (Enum): rejected (nothing filled), or cancelled (cut)
+        status (Enum): rejected (nothing filled), cancelled (cut), or expired with what the volume cap had left
         origin (Enum): as in `orders`
-        rejection_code (Enum): cash, no_short, cooldown, minimum, lot, delisted, no_price, no_equity
+        rejection_code (Enum): cash, no_short, cooldown, minimum, lot, delisted, no_price, no_equity, volume, dividend
         rejection_reason (String): the same in words
         tag (String): as given by the strategy
         """
@@ -231,15 +242,24 @@ class Result:
         """
         return self.frame("ambiguous_bars")
 
+    if not TYPE_CHECKING:  # a type checker knows what there is
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            if hasattr(type(self), name):  # a property whose own code failed: its error, not this one
+                return object.__getattribute__(self, name)
+            raise AttributeError(f"a Result has no attribute {name!r}{_pointer(name)}")
+
     @property
     def config(self) -> Config:
         """The configuration of the run."""
         return self._source.config
 
     @cached_property
-    def metrics(self) -> dict[str, float | int]:
-        """Performance and activity figures; `facade.results.metrics` lists every key with its formula."""
-        return self._source.metrics()
+    def metrics(self) -> Metrics:
+        """Performance and activity figures by name; `facade.results.metrics` lists every key with its formula."""
+        return Metrics(self._source.metrics())
 
     @cached_property
     def facts(self) -> Facts:
@@ -279,3 +299,16 @@ class Result:
 
     def _repr_html_(self) -> str:
         return summary_html(self.facts, self.metrics)
+
+
+def _pointer(name: str) -> str:
+    """Where a reader finds what is no attribute."""
+    if name in METRICS:
+        return f"; it is a metric: result.metrics[{name!r}]"
+    if name.lower() in ("stats", "statistics", "performance", "report", "describe"):
+        return "; figures are in result.metrics, and result.summary() is a table of them"
+    near = did_you_mean(name, [known for known in dir(Result) if not known.startswith("_")])
+    if near:
+        return near
+    near = did_you_mean(name.lower(), METRICS)
+    return f"{near} (result.metrics)" if near else ""

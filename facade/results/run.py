@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from facade.config.model import Config
+from facade.data.clock import calendar_years
 from facade.data.panel import Panel
 from ml4t_kernel import schema
 
@@ -65,3 +66,8 @@ class Run:
         """Bars a year: the configuration's when given, else the panel's."""
         given = getattr(self.config, "periods_per_year", None)
         return float(self.panel.periods_per_year if given is None else given)
+
+    @property
+    def years(self) -> float | None:
+        """Calendar time from the first bar to the last one done; None where bars are numbered."""
+        return calendar_years(self.panel.timestamps[: self.bars])

@@ -10,9 +10,11 @@ import polars as pl
 from facade.results import decode
 from facade.results.facts import Facts, versions
 from facade.results.metrics import metrics_of
+from facade.results.notices import run_notices
 from facade.results.positions import decode_positions
 from facade.results.refusals import count_refusals, decode_rejections
 from facade.results.run import Run
+from facade.results.trades import decode_trades
 
 
 def _policies(run: Run) -> dict[str, Any]:
@@ -38,6 +40,8 @@ class RunSource:
             return decode_rejections(self._run, self.frame("orders"))
         if name == "positions":
             return decode_positions(self._run)
+        if name == "trades":
+            return decode_trades(self._run)
         if name == "orders":
             if self._orders is None:
                 self._orders = decode.decode_orders(self._run)
@@ -48,7 +52,7 @@ class RunSource:
     def metrics(self) -> dict[str, float | int]:
         """From the streaming statistics of the account."""
         run = self._run
-        return metrics_of(run.book.state[:1], float(run.config.initial_cash), run.periods_per_year)
+        return metrics_of(run.book.state[:1], float(run.config.initial_cash), run.periods_per_year, run.years)
 
     def facts(self) -> Facts:
         """Names, counts and policies of the run."""
@@ -61,7 +65,7 @@ class RunSource:
             first=str(times[0]) if run.bars else "",
             last=str(times[run.bars - 1]) if run.bars else "",
             policies=_policies(run),
-            notices=tuple(run.notices),
+            notices=(*run.notices, *run_notices(run)),
             counts={name: int(count) for name, count in run.inputs.counts.items()},
             rejection_reasons=count_refusals(run),
             versions=versions(),

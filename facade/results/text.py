@@ -6,54 +6,46 @@ from textwrap import wrap
 from typing import Any
 
 from facade.results.facts import Facts
+from facade.results.metrics import BARS, COUNT, CURRENCY, FRACTION, METRICS, RATIO, YEARS
 from facade.results.refusals import describe_refusals
-from facade.wording import money, percent, plural, ratio, whole
+from facade.wording import close_ratio, money, percent, plural, ratio, whole
 
 Metrics = Mapping[str, float | int]
 """Figures by name, as of `facade.results.metrics`."""
 WIDTH = 78
 
 
-SECTIONS: dict[str, list[tuple[str, str, Callable[[float], str]]]] = {
-    "Account": [
-        ("initial cash", "initial_cash", money),
-        ("final value", "final_value", money),
-        ("total return", "total_return", percent),
-        ("return a year (CAGR)", "cagr", percent),
-        ("realised profit", "realised_pnl", money),
-        ("unrealised profit", "unrealised_pnl", money),
-        ("dividends", "total_dividends", money),
-        ("bars a year", "periods_per_year", ratio),
-    ],
-    "Risk": [
-        ("volatility a year", "volatility", percent),
-        ("maximum drawdown", "max_drawdown", percent),
-        ("Sharpe ratio", "sharpe", ratio),
-        ("Sortino ratio", "sortino", ratio),
-        ("Calmar ratio", "calmar", ratio),
-        ("time in the market", "time_in_market", percent),
-    ],
-    "Trades (closed, after fees)": [
-        ("round trips", "num_trades", whole),
-        ("winning", "win_rate", percent),
-        ("profit factor", "profit_factor", ratio),
-        ("average profit", "avg_trade_pnl", money),
-    ],
-    "Activity": [
-        ("orders", "num_orders", whole),
-        ("fills", "num_fills", whole),
-        ("orders refused", "num_rejected_orders", whole),
-        ("orders cut", "num_cut_orders", whole),
-        ("positions, average", "avg_open_positions", ratio),
-        ("positions, most", "max_open_positions", whole),
-        ("turnover a bar", "avg_turnover", percent),
-        ("signal conflicts", "signal_conflicts", whole),
-    ],
-    "Costs": [
-        ("commission and taxes", "total_commission", money),
-        ("slippage and impact", "total_slippage", money),
-    ],
+FORMS: Mapping[str, Callable[[float], str]] = {
+    CURRENCY: money,
+    FRACTION: percent,
+    RATIO: ratio,
+    COUNT: whole,
+    BARS: ratio,
+    YEARS: ratio,
 }
+"""How a metric is written, by its unit."""
+TITLES = {
+    "Account": "Account",
+    "Risk": "Risk",
+    "Trades": "Trades (closed, after fees)",
+    "Activity": "Activity",
+    "Costs": "Costs",
+}
+"""Sections of the summary in order, and their titles."""
+
+
+def compared(unit: str, value: float) -> str:
+    """A metric of that unit beside others: as many digits in each row of a column."""
+    return close_ratio(value) if unit == RATIO else FORMS[unit](value)
+
+
+def _section(name: str) -> list[tuple[str, str, Callable[[float], str]]]:
+    """(label, metric, form) of the lines of a section, as the table of metrics has them."""
+    shown = [(metric, *metric.shown.partition(": ")) for metric in METRICS.values()]
+    return [(label, metric.name, FORMS[metric.unit]) for metric, section, _, label in shown if section == name]
+
+
+SECTIONS = {title: _section(name) for name, title in TITLES.items()}
 
 AMBIGUITIES = {
     "ambiguous_two_sided": "levels on both sides of the open (tie decided)",
@@ -79,7 +71,15 @@ def headline(facts: Facts, metrics: Metrics) -> str:
         f"sharpe {ratio(metrics['sharpe'])}, {plural(metrics['num_trades'], 'trade')}"
     )
     refused = metrics["num_rejected_orders"] + metrics["num_cut_orders"]
-    return f"{text}, {plural(refused, 'order')} refused or cut" if refused else text
+    held_back = metrics["num_capped_orders"]
+    return ", ".join(
+        [
+            text,
+            *([f"{whole(metrics['num_open_trades'])} open"] if metrics["num_open_trades"] else []),
+            *([f"{plural(refused, 'order')} refused or cut"] if refused else []),
+            *([f"{plural(held_back, 'order')} held back by volume"] if held_back else []),
+        ]
+    )
 
 
 def _span(facts: Facts) -> str:

@@ -46,6 +46,8 @@ def require_columns(frame: pl.DataFrame, names: Sequence[str], what: str) -> Non
 
 def require_timestamps(stamps: pl.Series, what: str) -> None:
     """Date, Datetime or (for bar numbers) integer, without nulls."""
+    if stamps.dtype == pl.Null and not len(stamps):  # a frame without rows
+        return
     if not (stamps.dtype in (pl.Date, pl.Datetime) or stamps.dtype.is_integer()):
         raise StrategyError(
             f"{what}: column 'timestamp' must be Date, Datetime or bar numbers, got {stamps.dtype}"
@@ -56,7 +58,7 @@ def require_timestamps(stamps: pl.Series, what: str) -> None:
 
 
 def require_symbols(symbols: pl.Series, what: str) -> None:
-    if not isinstance(symbols.dtype, TEXT):
+    if not isinstance(symbols.dtype, TEXT) and (symbols.dtype != pl.Null or len(symbols)):
         raise StrategyError(f"{what}: column 'symbol' must be text, categorical or enum, got {symbols.dtype}")
 
 

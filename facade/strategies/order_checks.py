@@ -8,6 +8,7 @@ import polars as pl
 from facade.config.knobs import Range
 from facade.config.model import KNOBS, RULE_FIELDS, RULE_SWITCHES
 from facade.strategies.order_columns import OrderColumns
+from facade.strategies.reading import MOST
 from ml4t_kernel.schema import RULES, IntentAction, Kind, TimeInForce
 
 SUBMIT, CANCEL, REPLACE = (int(action) for action in IntentAction)
@@ -47,6 +48,7 @@ def _check_quantity(columns: OrderColumns, intents: np.ndarray) -> None:
     missing = np.isnan(quantity)
     columns.fail_where((action == SUBMIT) & missing, "quantity", "a submitted order needs a quantity of signed shares")
     columns.fail_where(np.isinf(quantity), "quantity", "must be finite")
+    columns.fail_where(np.abs(quantity) > MOST, "quantity", f"must be at most {MOST:g} in absolute value")
     columns.fail_where((action != CANCEL) & (quantity == 0), "quantity", "must not be zero")
     columns.fail_where((action == CANCEL) & ~missing & (quantity != 0), "quantity", "a cancel takes no quantity")
 

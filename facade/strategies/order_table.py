@@ -10,13 +10,13 @@ import polars as pl
 
 from facade.errors import StrategyError
 from facade.strategies.frames import (
-    collect_frame,
     require_columns,
     require_symbols,
     require_timestamps,
 )
 from facade.strategies.order_checks import RULE_COLUMNS, check_orders, check_references
 from facade.strategies.order_columns import WHAT, OrderColumns
+from facade.strategies.reading import read_named_frame
 from facade.wording import did_you_mean
 from ml4t_kernel.schema import INTENT, RULES, IntentAction, Kind, TimeInForce
 
@@ -76,7 +76,7 @@ class OrderTable:
 
 
 def _checked_frame(source: Any) -> pl.DataFrame:
-    frame = collect_frame(source, WHAT)
+    frame = read_named_frame(source, WHAT, COLUMNS, long=True)
     require_columns(frame, ("timestamp", "symbol"), WHAT)
     for name in frame.columns:
         if name not in COLUMNS:
@@ -113,7 +113,7 @@ def _fill_intents(columns: OrderColumns) -> tuple[np.ndarray, dict[str, np.ndarr
     intents["rank"] = columns.number("rank")
     bars = columns.number("bars")
     columns.fail_where(~np.isnan(bars) & ~((bars >= 1) & (bars == np.floor(bars)) & (bars < 2**31)), "bars",
-                       "must be an integer n >= 1")  # fmt: skip
+                       f"must be an integer 1 <= n <= {2**31 - 1:,}")  # fmt: skip
     intents["bars"] = np.nan_to_num(bars)
     kind, kind_given, times, times_given = _kinds_and_times(columns)
     intents["kind"], intents["time_in_force"] = kind, times

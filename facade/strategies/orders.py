@@ -26,8 +26,9 @@ class Orders(Strategy):
     Parameters
     ----------
     frame
-        A Polars DataFrame or LazyFrame, or a table with the Arrow C stream. Columns `timestamp`, `symbol`, `quantity`
-        (signed shares) and, each with its default when missing or null: `type` ("market", "limit", "stop",
+        A Polars DataFrame or LazyFrame, a pandas frame (whose index of times is a column), or a table with the Arrow C
+        stream; names in any case, those of time and symbol as prices may have them. Columns `timestamp`, `symbol`,
+        `quantity` (signed shares) and, each with its default when missing or null: `type` ("market", "limit", "stop",
         "stop_limit", "trailing_stop"; "moo" and "moc" are market orders at the open and at the close; any case),
         `limit_price`, `stop_price`, `trail_amount` (currency), `time_in_force` ("gtc", "day", "bars", "ioc", "at_open",
         "at_close"), `bars`, `action` ("submit", "cancel", "replace"), `id`, `parent` and `group` (labels),

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from facade.data.panel import Panel
+from facade.data.times import integers_as
 from facade.errors import StrategyError
 from facade.wording import did_you_mean, further
 
@@ -36,32 +37,37 @@ def bars_of(
 ) -> np.ndarray:
     """Bar of each timestamp, int32; `panel.shape[0]` for what lies after the last bar.
 
-    A time between bars, or before the first, is an error unless `align="next"`: then the first bar after it.
+    Times are labels of the data (`panel.labels`): where these are begins of bars, a row belongs to the bar that begins
+    there, and a time that is only the end of a bar is an error. A time between bars, or before the first, is an error
+    unless `align="next"`: then the first bar after it.
     `symbols` and `rows` (row in the user's frame of each row here) are for the error only.
     """
     if align not in (None, "next"):
         raise StrategyError(f"align={align!r} is not known; it is None (exact times) or 'next' (first bar at or after)")
-    clock = panel.timestamps
+    if not len(stamps):
+        return np.zeros(0, np.int32)
+    clock = panel.labels
     kinds = _time_kind(clock.dtype), _time_kind(stamps.dtype)
     if kinds[0] != kinds[1]:
-        raise StrategyError(f"{what}: the timestamps are {kinds[1]} ({stamps.dtype}), the prices have {kinds[0]}")
+        way = f"; {integers_as(stamps, 'timestamp')}" if stamps.dtype.is_integer() else ""
+        raise StrategyError(f"{what}: the timestamps are {kinds[1]} ({stamps.dtype}), the prices have {kinds[0]}{way}")
     unit: Literal["us", "ns"] = (
         "ns" if "ns" in (getattr(clock.dtype, "time_unit", ""), getattr(stamps.dtype, "time_unit", "")) else "us"
     )
     times = panel.derived("clock", lambda: _ticks(clock, unit), of=unit)
     given = _ticks(stamps, unit)
-    if not len(given):
-        return np.zeros(0, np.int32)
     starts = np.flatnonzero(np.concatenate(([True], given[1:] != given[:-1])))
     unique = given[starts]
     bars = np.searchsorted(times, unique).astype(np.int32)
-    if align is None:
-        off = (bars < len(times)) & (times[np.minimum(bars, len(times) - 1)] != unique)
-        if off.any():
-            row, bar = int(starts[off][0]), int(bars[off][0])
-            counted = int(np.diff(np.append(starts, len(given)))[off].sum())
-            where = _cell(row, rows, None if symbols is None else symbols[row], None)
-            _refuse_time(panel, stamps[row], bar, f"{what}: {where}", further(counted))
+    differs = times[np.minimum(bars, len(times) - 1)] != unique
+    off = (bars < len(times)) & differs & (align is None)
+    if panel.begins is not None:
+        off |= differs & np.isin(unique, _ticks(panel.timestamps, unit))
+    if off.any():
+        row, bar = int(starts[off][0]), int(bars[off][0])
+        counted = int(np.diff(np.append(starts, len(given)))[off].sum())
+        where = _cell(row, rows, None if symbols is None else symbols[row], None)
+        _refuse_time(panel, stamps[row], bar, f"{what}: {where}", further(counted))
     return np.repeat(bars, np.diff(np.append(starts, len(given))))
 
 
@@ -72,7 +78,12 @@ def _cell(row: int, rows: np.ndarray | None, symbol: Any, stamp: Any) -> str:
 
 
 def _refuse_time(panel: Panel, stamp: Any, bar: int, where: str, more: str) -> NoReturn:
-    clock = panel.timestamps
+    clock = panel.labels
+    if panel.begins is not None:
+        raise StrategyError(
+            f"{where}, column 'timestamp': no bar begins at {stamp}{more}; the data labels bars by their begin "
+            f"(bar_label='open'), and rows of a strategy carry the same labels, those of panel.labels"
+        )
     place = f"between the bars {clock[bar - 1]} and {clock[bar]}" if bar else f"before the first bar {clock[0]}"
     raise StrategyError(
         f"{where}, column 'timestamp': {stamp} lies {place}; "

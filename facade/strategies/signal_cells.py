@@ -13,7 +13,6 @@ from facade.data.panel import Panel
 from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.frames import (
-    collect_frame,
     float_values,
     is_long,
     require_columns,
@@ -23,6 +22,7 @@ from facade.strategies.frames import (
     wide_names,
 )
 from facade.strategies.placing import asset_columns, assets_of, bars_of
+from facade.strategies.reading import MOST, on_panel, read_array_names, read_named_frame, spelled
 from facade.strategies.strategy import Placed
 from facade.wording import further
 from ml4t_kernel.schema import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, SIGNAL
@@ -38,20 +38,23 @@ class Cells:
     """Values of one argument on (time, symbol). Array: values (T, A). Wide: values (R, n), symbols n names.
 
     Long: values (N,), symbols (N,) Series. values are bool for signals and float64 for size and rank.
+    whole: given as an array with names, which `facade.strategies.reading.on_panel` matches first.
     """
 
     values: np.ndarray
     stamps: pl.Series | None = None
     symbols: pl.Series | tuple[str, ...] | None = None
+    whole: bool = False
 
 
 def read_array(name: str, array: Any, flags: bool) -> Cells:
-    values = np.asarray(array)
+    named = read_array_names(array, f"{WHAT}: {name}")
+    values = named.values
     if values.ndim != 2:
         raise StrategyError(f"{WHAT}: {name} must be an array (T, A), got shape {values.shape}")
     if (flags and values.dtype != bool) or (not flags and values.dtype.kind not in "fiu"):
         raise StrategyError(f"{WHAT}: {name} must be {'boolean' if flags else 'numeric'}, got {values.dtype}")
-    return Cells(values)
+    return Cells(values, named.stamps, named.names, named.names is not None or named.stamps is not None)
 
 
 def _column(frame: pl.DataFrame, column: str, name: str, flags: bool) -> np.ndarray:
@@ -63,7 +66,7 @@ def _column(frame: pl.DataFrame, column: str, name: str, flags: bool) -> np.ndar
 
 
 def checked_frame(name: str, source: Any) -> pl.DataFrame:
-    frame = collect_frame(source, f"{WHAT}: {name}")
+    frame = read_named_frame(source, f"{WHAT}: {name}", (*BITS, *SINGULAR, "rank"))
     require_columns(frame, ("timestamp",), f"{WHAT}: {name}")
     require_timestamps(frame["timestamp"], f"{WHAT}: {name}")
     if is_long(frame):
@@ -84,6 +87,7 @@ def checked_frame(name: str, source: Any) -> pl.DataFrame:
 
 def long_cells(frame: pl.DataFrame, column: str, name: str, flags: bool) -> Cells:
     """One column of a long frame."""
+    column = spelled(column, frame.columns)
     require_columns(frame, (column,), f"{WHAT}: {name}")
     return Cells(_column(frame, column, name, flags), frame["timestamp"], frame["symbol"])
 
@@ -125,6 +129,7 @@ def _located(panel: Panel, cells: Cells, chosen: np.ndarray, align: str | None, 
 def cut_cells(name: str, cells: Cells, selection: Selection, placed: Placed) -> Cells:
     """The cells of a part of the panel."""
     panel, what = placed.panel, f"{WHAT}: {name}"
+    cells = on_panel(panel, cells, what)
     if cells.stamps is None:
         require_panel_shape(cells.values, panel, what)
         return Cells(selection.cut(cells.values))
@@ -154,6 +159,9 @@ def place_signals(
     panel: Panel, flags: Mapping[str, Cells], size: float | Cells, rank: Cells | None, align: str | None
 ) -> tuple[np.ndarray, dict[str, int]]:
     """(G,) SIGNAL sorted by bar, then asset, and the count of signals after the last bar."""
+    flags = {name: on_panel(panel, cells, f"{WHAT}: {name}") for name, cells in flags.items()}
+    size = on_panel(panel, size, f"{WHAT}: size") if isinstance(size, Cells) else size
+    rank = None if rank is None else on_panel(panel, rank, f"{WHAT}: rank")
     n_assets = panel.shape[1]
     keys: list[np.ndarray] = []
     bits: list[np.ndarray] = []
@@ -219,11 +227,11 @@ def _check_sizes(panel: Panel, signals: np.ndarray) -> None:
     rank[np.isnan(rank)] = np.inf
     entering = (signals["bits"] & ENTRY_BITS) != 0
     size = signals["amount"]
-    wrong = np.flatnonzero(entering & ~((size > 0) & np.isfinite(size)))
+    wrong = np.flatnonzero(entering & ~((size > 0) & (size <= MOST)))
     if len(wrong):
         signal = signals[wrong[0]]
         raise StrategyError(
             f"{WHAT}: size of {panel.symbols[signal['asset']]} at {panel.timestamps[int(signal['bar'])]} is "
-            f"{signal['amount']}; an entry needs a positive finite size{further(len(wrong))}"
+            f"{signal['amount']}; an entry needs a positive finite size, at most {MOST:g}{further(len(wrong))}"
         )
     size[np.isnan(size)] = 0.0

@@ -16,6 +16,7 @@ from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.draft import Draft
 from facade.strategies.frames import is_long
+from facade.strategies.reading import MOST
 from facade.strategies.signal_cells import (
     BITS,
     SINGULAR,
@@ -123,8 +124,8 @@ class Signals(Strategy):
         if not isinstance(self.accumulate, bool):
             raise StrategyError(f"Signals: accumulate={self.accumulate!r} is not allowed; it is True or False")
         if not isinstance(sizes, Cells):
-            if isinstance(sizes, bool) or sizes is None or not 0 < sizes < np.inf:
-                raise StrategyError(f"Signals: size={sizes!r} is not allowed; it must be a positive finite number")
+            if isinstance(sizes, bool) or sizes is None or not 0 < sizes <= MOST:
+                raise StrategyError(f"Signals: size={sizes!r} is not allowed; it must be a number 0 < x <= {MOST:g}")
             sizes = float(sizes)
         if ranks is not None and not isinstance(ranks, Cells):
             raise StrategyError(f"Signals: rank={ranks!r} is not allowed; it must be a frame or an array")
@@ -148,7 +149,11 @@ class Signals(Strategy):
         rank: Any = None,
         accumulate: bool = False,
     ) -> Self:
-        """From boolean arrays (T, A) in the order of the panel; `size` and `rank` numbers or arrays (T, A)."""
+        """From boolean arrays (T, A) in the order of the panel; `size` and `rank` numbers or arrays (T, A).
+
+        Each may be (T,) for one symbol, or a pandas or Polars frame, whose columns (the symbols of the panel in any
+        order) and times are matched by name.
+        """
         made = object.__new__(cls)
         values = {"entries": entries, "exits": exits, "short_entries": short_entries, "short_exits": short_exits}
         for name, value in {**values, "size_type": size_type, "accumulate": accumulate}.items():

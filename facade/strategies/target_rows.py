@@ -13,7 +13,6 @@ from facade.data.panel import Panel
 from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.frames import (
-    collect_frame,
     float_values,
     is_long,
     require_columns,
@@ -23,10 +22,12 @@ from facade.strategies.frames import (
     wide_names,
 )
 from facade.strategies.placing import asset_columns, assets_of, bars_of
+from facade.strategies.reading import MOST, on_panel, read_array_names, read_named_frame
 from facade.strategies.strategy import Placed
 from facade.wording import further
 
-SUM_TOLERANCE = 1e-9
+SUM_TOLERANCE = 1e-6
+"""Excess of a sum of weights that is rounding: single precision leaves some 1e-7. What cash does not cover is cut."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,13 @@ class GivenTargets:
 
     Array: values (T, A), stamps and symbols None. Wide: values (R, n), stamps (R,), symbols the n column names.
     Long: values (N,), stamps (N,), symbols (N,) Series.
+    whole: an array or wide frame given as an array, whose names `facade.strategies.reading.on_panel` matches first.
     """
 
     values: np.ndarray
     stamps: pl.Series | None = None
     symbols: pl.Series | tuple[str, ...] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,16 +55,17 @@ class TargetRows:
 
 
 def read_target_array(array: Any, what: str) -> GivenTargets:
-    """A (T, A) array of targets; a NaN row is a bar without rebalance."""
-    values = np.asarray(array)
+    """A (T, A) array of targets, or (T,) for one symbol; a NaN row is a bar without rebalance."""
+    named = read_array_names(array, what)
+    values = named.values
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise StrategyError(f"{what}: expected a numeric array (T, A), got shape {values.shape} of {values.dtype}")
-    return GivenTargets(values)
+    return GivenTargets(values, named.stamps, named.names, named.names is not None or named.stamps is not None)
 
 
 def read_target_frame(source: Any, names: tuple[str, ...], what: str) -> GivenTargets:
     """A long frame (timestamp, symbol, one of `names`) or a wide one (timestamp, a column a symbol)."""
-    frame = collect_frame(source, what)
+    frame = read_named_frame(source, what, names)
     require_columns(frame, ("timestamp",), what)
     stamps = frame["timestamp"]
     require_timestamps(stamps, what)
@@ -108,6 +112,7 @@ def _refuse_repeated(stamps: pl.Series, what: str) -> None:
 
 def place_targets(panel: Panel, given: GivenTargets, align: str | None, what: str) -> TargetRows:
     """Rows of targets on the bars of the panel."""
+    given = on_panel(panel, given, what)
     if given.stamps is None:
         return _place_array(panel, given.values, what)
     if isinstance(given.symbols, tuple):
@@ -118,6 +123,7 @@ def place_targets(panel: Panel, given: GivenTargets, align: str | None, what: st
 def cut_targets(given: GivenTargets, selection: Selection, placed: Placed, what: str) -> GivenTargets:
     """The targets of a part of the panel; what a symbol left out of a frame means is decided by the whole frame."""
     panel = placed.panel
+    given = on_panel(panel, given, what)
     if given.stamps is None:
         require_panel_shape(given.values, panel, what)
         return GivenTargets(selection.cut(given.values))
@@ -125,7 +131,7 @@ def cut_targets(given: GivenTargets, selection: Selection, placed: Placed, what:
     bars, columns = selection.numbers(panel.shape[1])
     keep = np.isin(rows.bars, bars)
     symbols = tuple(panel.symbols[column] for column in columns)
-    return GivenTargets(rows.weights[keep][:, columns], panel.timestamps.gather(rows.bars[keep]), symbols)
+    return GivenTargets(rows.weights[keep][:, columns], panel.labels.gather(rows.bars[keep]), symbols)
 
 
 def _place_array(panel: Panel, array: np.ndarray, what: str) -> TargetRows:
@@ -253,13 +259,25 @@ def check_targets(panel: Panel, rows: TargetRows, allow_short: bool, scale: bool
     if not scale:
         bar = int(rows.bars[over[0]])
         raise StrategyError(
-            f"{what}: the weights of {panel.timestamps[bar]} sum to {gross[over[0]]:.6g} in absolute value; an "
+            f"{what}: the weights of {panel.timestamps[bar]} sum to {gross[over[0]]:.9g} in absolute value; an "
             f"unlevered account holds at most 1; scale=True divides such rows by their sum{further(len(over))}"
         )
     scaled = np.array(weights)
     scaled[over] /= gross[over][:, None]
     counts["scaled_rows"] = len(over)
     return TargetRows(frozen(scaled), rows.bars, counts)
+
+
+def refuse_large_targets(panel: Panel, rows: TargetRows, what: str) -> None:
+    """Targets in shares that nobody can mean."""
+    with np.errstate(invalid="ignore"):
+        large = np.argwhere(np.abs(rows.weights) > MOST)
+    if len(large):
+        row, asset = large[0]
+        raise StrategyError(
+            f"{what}: {panel.symbols[asset]} at {panel.timestamps[int(rows.bars[row])]} is "
+            f"{rows.weights[row, asset]:.6g}; a target must be at most {MOST:g} shares{further(len(large))}"
+        )
 
 
 def refuse_short_targets(panel: Panel, rows: TargetRows, what: str, remedy: str) -> None:

@@ -22,6 +22,7 @@ from facade.strategies.target_rows import (
     place_targets,
     read_target_array,
     read_target_frame,
+    refuse_large_targets,
     refuse_short_targets,
 )
 
@@ -88,9 +89,11 @@ class TargetWeights(Strategy):
         min_notional: float | None = None,
         min_weight_change: float = 0.0,
     ) -> Self:
-        """From an array (T, A) in the order of the panel; a NaN row is a bar without rebalance.
+        """From an array (T, A) in the order of the panel, or (T,) for one symbol; a NaN row is a bar without rebalance.
 
-        The array is not copied when every bar is given and it is float64 in C order: do not change it during a run.
+        A pandas or Polars frame is matched by name: its columns are the symbols of the panel in any order, its index
+        (of Polars: column) of times, if it has one, are labels of bars. The array is not copied when every bar is given
+        and it is float64 in C order: do not change it during a run.
         """
         made = object.__new__(cls)
         values = {"frame": None, "scale": scale, "min_notional": min_notional, "min_weight_change": min_weight_change}
@@ -138,7 +141,7 @@ class TargetShares(Strategy):
 
     @classmethod
     def from_array(cls, shares: Any, *, min_notional: float | None = None) -> Self:
-        """From an array (T, A) in the order of the panel; a NaN row is a bar without rebalance."""
+        """From an array (T, A) in the order of the panel, or a frame by name, as for `TargetWeights.from_array`."""
         _check_non_negative("min_notional", min_notional, "TargetShares")
         made = object.__new__(cls)
         object.__setattr__(made, "frame", None)
@@ -148,6 +151,7 @@ class TargetShares(Strategy):
 
     def encode(self, panel: Panel, config: Config, draft: Draft) -> None:
         rows = place_targets(panel, self.given, draft.align, "TargetShares")
+        refuse_large_targets(panel, rows, "TargetShares")
         if not config.allow_short_selling:
             refuse_short_targets(panel, rows, "TargetShares", "")
         draft.settings["targets_are_shares"] = 1

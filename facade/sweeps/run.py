@@ -67,7 +67,7 @@ def sweep(
         for open).
     keep
         What is kept of each row besides its metrics: "metrics" (nothing), "equity" (the equity at the end of every
-        bar) or "trades" (the closed trades). Any row can be run again in full with `drill`.
+        bar) or "trades" (closed and open ones). Any row can be run again in full with `drill`.
     n_jobs
         Threads; None: one for each CPU this process may use. With an executor: chunks at a time, None: as many as it
         has workers.
@@ -79,7 +79,8 @@ def sweep(
         Combinations to leave out before anything runs: a function of a row as a dict that says whether it stays, or a
         Polars expression.
     executor
-        Where chunks run instead of in threads: any `concurrent.futures.Executor`, or a Dask client. Prices are
+        Where chunks run instead of in threads: any `concurrent.futures.Executor`, or a Dask client. Processes must be
+        spawned, not forked: a fork hangs in the locks of Polars. Prices are
         published once a worker, and chunks of lost Dask workers run again; `sweeps.workers.publish` says when it pays.
     checkpoint
         A directory for finished rows. The same sweep started again with it runs only what is missing.
@@ -147,7 +148,8 @@ class _Recorder:
 
     def columns(self, rows: np.ndarray, state: np.ndarray) -> Columns:
         """Result columns of (n,) rows that ended in (n,) STATE; for any thread."""
-        return columns_of(state, self._plan.initial_cash(rows), self._plan.periods_per_year(rows))
+        plan = self._plan
+        return columns_of(state, plan.initial_cash(rows), plan.periods_per_year(rows), plan.years(rows))
 
     def take(self, rows: np.ndarray, columns: Columns, kept: list[np.ndarray] | None) -> None:
         """A chunk came back."""

@@ -13,6 +13,7 @@ from ml4t_kernel.money.prices import EPS, RESIDUE, absent, floor_to_lot, slice_p
 from ml4t_kernel.schema import EXIT_LEG, INSIDE, PASSIVE
 
 COUNTABLE = 2.0**52  # lots above which floats are whole numbers anyway, and integers could overflow
+LARGE = 2.0**10  # times what cash buys: above it 60 halvings would not come down to the last digits
 
 # Volume budget (6.1) -------------------------------------------------------------------------------------------------
 
@@ -74,10 +75,22 @@ def spendable_cash(w, s):
     return free
 
 
+@inlined
+def within_reach(quantity, w, params):
+    """An absurdly large quantity cut to twice what the cash buys without costs: the search has digits left for it."""
+    unit = w.level if w.want > 0.0 else 2.0 * w.phase_price - w.level
+    if unit > 0.0:
+        most = 2.0 * w.available / unit + params.lot
+        if quantity > LARGE * most:
+            return most
+    return quantity
+
+
 @cold
 def search_affordable(quantity, w, o, d, p, params):
     """Largest affordable part of `quantity` when costs are not linear in it: bisection, on whole lots if any."""
     lot = params.lot
+    quantity = within_reach(quantity, w, params)
     if 0.0 < lot and quantity < COUNTABLE * lot:
         low, high = 0, int(quantity / lot + 1e-9)
         while low < high:

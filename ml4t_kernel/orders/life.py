@@ -23,6 +23,7 @@ from ml4t_kernel.schema import (
     R_EXPIRED,
     R_NONE,
     R_VOLUME,
+    REASON_BITS,
     REJECTED,
     WITHDRAWN,
 )
@@ -33,7 +34,7 @@ from ml4t_kernel.schema import (
 @inlined
 def cut_reason(o):
     """What has cut the order so far."""
-    return o.reason & ~HELD_BACK
+    return o.reason & REASON_BITS
 
 
 @inlined

@@ -216,6 +216,7 @@ EVENT_ENTRY = 32  # besides EVENT_SIGNAL: some signal of the bar enters
 ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
 # Bits of FILL.bits
 PASSIVE, EXIT_LEG = 1, 2
+REASON_BITS = 127  # of ORDER.reason while the order works
 HELD_BACK = 128  # besides the reason in ORDER.reason while the order works: the volume budget has held it back (6.1)
 NO_ROW = -1  # of a table: none
 WITHDRAWN, UNBORN = -2, -3  # Book.placed: never to be, and (minus a row of details) a child not born yet

@@ -105,9 +105,14 @@ def ends(result):
     return rows(result.orders, "status", "reason", "filled_quantity")
 
 
+def closed_trades(result):
+    """The round trips of a result, without what is still open."""
+    return result.trades.filter(pl.col("status") == "closed")
+
+
 def trades(result, *columns):
     """The named columns of every round trip."""
-    return rows(result.trades, *columns)
+    return rows(closed_trades(result), *columns)
 
 
 def equity(result):

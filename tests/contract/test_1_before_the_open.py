@@ -209,7 +209,7 @@ def test_an_asset_without_bars_for_so_many_sessions_is_stale():
     late = [order(bar, 5.0) for bar in (4, 5, 6)]
     result = play(bars, [order(0, 10.0), *late], max_stale=2, delisting_return=-0.5)
     # without a bar on 3 and 4: closed at the close of 4 and gone until its bar of 6
-    assert fills(result, "origin") == [(1, 10.0, 10.0, "order"), (4, -10.0, 4.5, "delisting"), (7, 5.0, 8.0, "order")]
+    assert fills(result, "origin") == [(1, 10.0, 10.0, "order"), (4, -10.0, 4.5, "stale"), (7, 5.0, 8.0, "order")]
     assert [end[:2] for end in ends(result)[1:]] == [("rejected", "delisted")] * 2 + [("filled", None)]
     assert fills(play(bars, [order(0, 10.0)], max_stale=4))[1:] == []
 

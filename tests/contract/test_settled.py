@@ -15,14 +15,6 @@ def sell(bar, quantity=10.0, **columns):
     return order(bar, -quantity, **columns)
 
 
-def limit(price, **columns):
-    return {"type": "limit", "limit_price": price, **columns}
-
-
-def stop(price, **columns):
-    return {"type": "stop", "stop_price": price, **columns}
-
-
 FILLED, LIVE, GROUP, FLAT = ("filled", None), ("live", None), ("cancelled", "group"), ("cancelled", "flat")
 NO_SHORT, DIVIDEND, EXPIRED = ("rejected", "no_short"), ("cancelled", "dividend"), ("expired", "expired")
 
@@ -37,12 +29,12 @@ def status(run):
 
 def test_orders_that_a_dividend_carries_to_zero_can_never_be_met_and_end():
     rows = [
-        buy(0, **limit(0.25)),  # 0.25 - 0.25 = 0
-        buy(0, **limit(0.5)),  # 0.25 is still a price
+        buy(0, limit=0.25),  # 0.25 - 0.25 = 0
+        buy(0, limit=0.5),  # 0.25 is still a price
         buy(0),
-        sell(1, **stop(0.2)),  # 0.2 - 0.25 is below zero
-        sell(1, **limit(6.0)),  # a sell limit stays where it is
-        sell(1, type="trailing_stop", trail_amount=4.9),  # mark 5 - 0.25, level -0.15: rises again with the price
+        sell(1, stop=0.2),  # 0.2 - 0.25 is below zero
+        sell(1, limit=6.0),  # a sell limit stays where it is
+        sell(1, trail=4.9),  # mark 5 - 0.25, level -0.15: rises again with the price
     ]
     for run in told([5, 5, 5, 4.75, 4.75], rows, [(3, "A", "dividend", 0.25)]):
         assert status(run) == [DIVIDEND, LIVE, FILLED, DIVIDEND, LIVE, LIVE], run.judge
@@ -50,7 +42,7 @@ def test_orders_that_a_dividend_carries_to_zero_can_never_be_met_and_end():
 
 
 def test_a_child_that_is_not_born_yet_is_withdrawn_by_such_a_dividend():
-    rows = [buy(0, **limit(4.0), id="p"), sell(0, **stop(0.2), parent="p"), sell(0, **limit(6.0), parent="p")]
+    rows = [buy(0, limit=4.0, id="p"), sell(0, stop=0.2, parent="p"), sell(0, limit=6.0, parent="p")]
     for run in told([5, 5, 4.75, (4.75, 4.75, 3.5, 4)], rows, [(2, "A", "dividend", 0.25)]):
         assert run.fills == [(3, 10.0, 3.75)]  # the parent's limit fell with the price
         assert status(run) == [FILLED, LIVE], run.judge  # only the sell limit was born
@@ -58,19 +50,19 @@ def test_a_child_that_is_not_born_yet_is_withdrawn_by_such_a_dividend():
 
 def test_a_triggered_stop_is_a_market_order_and_stays():
     bars = [5, 5, (5, 5, 0.2, 5, 50), 4.75, 4.75]
-    for run in told(bars, [buy(0), sell(1, **stop(0.25))], [(3, "A", "dividend", 0.25)], max_participation=0.1):
+    for run in told(bars, [buy(0), sell(1, stop=0.25)], [(3, "A", "dividend", 0.25)], max_participation=0.1):
         # 5 of 10 at the stop; the stop falls to zero, what the budget left goes at the next open
         assert run.fills == [(1, 10.0, 5.0), (2, -5.0, 0.25), (3, -5.0, 4.75)], run.judge
 
 
 # 1.7 Time in force of children ----------------------------------------------------------------------------------------
 
-BORN_INSIDE = [buy(0, **limit(20.0), id="p")]
+BORN_INSIDE = [buy(0, limit=20.0, id="p")]
 DIP_TO_20 = (21, 21, 19, 20)
 
 
-def child(bar, given, **columns):
-    return sell(bar, **given, parent="p", **columns)
+def child(bar, **columns):
+    return sell(bar, parent="p", **columns)
 
 
 @pytest.mark.parametrize("comes_by", [5, 140, None])
@@ -78,13 +70,13 @@ def test_an_ioc_child_born_inside_is_judged_at_the_next_open_however_long_the_pr
     bars = [21, DIP_TO_20] + [20] * 200
     if comes_by is not None:
         bars[comes_by] = (20, 20, 15, 20)
-    for run in told(bars, [*BORN_INSIDE, child(0, stop(17.5), time_in_force="ioc")]):
+    for run in told(bars, [*BORN_INSIDE, child(0, stop=17.5, time_in_force="ioc")]):
         assert run.fills == [(1, 10.0, 20.0)], run.judge
         assert status(run) == [FILLED, EXPIRED] and run.end_bars == [1, 2]
 
 
 def test_an_ioc_child_born_inside_acts_at_the_next_open_and_at_no_other_price():
-    rows = [*BORN_INSIDE, child(0, stop(17.5), time_in_force="ioc")]
+    rows = [*BORN_INSIDE, child(0, stop=17.5, time_in_force="ioc")]
     for run in told([21, DIP_TO_20, (17, 20, 16, 20)], rows):
         assert run.fills == [(1, 10.0, 20.0), (2, -10.0, 17.0)], run.judge
     for run in told([21, DIP_TO_20, (18, 20, 16, 20), 16], rows):  # through the stop inside only
@@ -94,7 +86,7 @@ def test_an_ioc_child_born_inside_acts_at_the_next_open_and_at_no_other_price():
 
 
 def test_an_at_open_child_born_inside_waits_for_a_bar():
-    rows = [*BORN_INSIDE, child(0, limit(18.0), time_in_force="at_open")]
+    rows = [*BORN_INSIDE, child(0, limit=18.0, time_in_force="at_open")]
     for run in told([21, DIP_TO_20, None, 19, 19], rows):  # passed at its birth (20), but that was no open
         assert run.fills == [(1, 10.0, 20.0), (3, -10.0, 19.0)], run.judge
     for run in told([21, DIP_TO_20, None, 17, 19], rows):
@@ -103,7 +95,7 @@ def test_an_at_open_child_born_inside_waits_for_a_bar():
 
 @pytest.mark.parametrize("time_in_force", ["ioc", "at_open", "gtc"])
 def test_a_child_born_at_an_open_past_its_level_acts_at_that_open(time_in_force):
-    rows = [buy(0, id="p"), child(0, limit(18.0), time_in_force=time_in_force)]
+    rows = [buy(0, id="p"), child(0, limit=18.0, time_in_force=time_in_force)]
     for run in told([20, 20, 21], rows):
         assert run.fills == [(1, 10.0, 20.0), (1, -10.0, 20.0)], run.judge
 
@@ -127,7 +119,7 @@ AT_THE_CLOSE = {  # how the parent comes to be filled at C = 20: at 4.1 of bar 1
 def test_a_child_born_at_a_close_past_its_level_acts_there(where, time_in_force):
     bars, rows, config, bar = AT_THE_CLOSE[where]
     extra = {"bars": 1.0} if time_in_force == "bars" else {}
-    for run in told(bars, [*rows, child(0, limit(18.0), time_in_force=time_in_force, **extra)], **config):
+    for run in told(bars, [*rows, child(0, limit=18.0, time_in_force=time_in_force, **extra)], **config):
         assert run.fills == [(bar, 10.0, 20.0), (bar, -10.0, 20.0)], run.judge
 
 
@@ -135,16 +127,16 @@ def test_a_child_born_at_a_close_past_its_level_acts_there(where, time_in_force)
 @pytest.mark.parametrize("time_in_force", ["ioc", "at_open"])
 def test_a_child_of_one_open_born_at_a_close_acts_at_the_next_open(where, time_in_force):
     bars, rows, config, bar = AT_THE_CLOSE[where]
-    for run in told(bars, [*rows, child(0, limit(18.0), time_in_force=time_in_force)], **config):
+    for run in told(bars, [*rows, child(0, limit=18.0, time_in_force=time_in_force)], **config):
         assert run.fills == [(bar, 10.0, 20.0), (bar + 1, -10.0, 21.0)], run.judge
-    for run in told(bars, [*rows, child(0, stop(20.0), time_in_force="ioc")], **config):
+    for run in told(bars, [*rows, child(0, stop=20.0, time_in_force="ioc")], **config):
         assert run.fills == [(bar, 10.0, 20.0)] and run.end_bars == [bar, bar + 1], run.judge  # O = 21 is above it
 
 
 def test_an_at_close_child_born_at_a_close_has_the_next_one_at_4_7_and_none_at_4_1():
     for where, fills in (("4.1", [(1, 10.0, 20.0)]), ("4.7", [(0, 10.0, 20.0), (1, -10.0, 21.0)])):
         bars, rows, config, _ = AT_THE_CLOSE[where]
-        for run in told(bars, [*rows, child(0, limit(18.0), time_in_force="at_close")], **config):
+        for run in told(bars, [*rows, child(0, limit=18.0, time_in_force="at_close")], **config):
             assert run.fills == fills, run.judge
             assert run.end_bars == [fills[0][0], 1]  # expired at 4.2 of its own bar, or filled at C of the next
 
@@ -153,7 +145,7 @@ def test_children_born_at_every_deciding_close_for_a_thousand_bars():
     bars, rows = 1200, []
     for bar in range(bars):
         rows += [buy(bar, 1.0, id=f"p{bar}")]
-        rows += [sell(bar, 1.0, **stop(10.0), parent=f"p{bar}", time_in_force="bars", bars=1.0)]
+        rows += [sell(bar, 1.0, stop=10.0, parent=f"p{bar}", time_in_force="bars", bars=1.0)]
     for run in told([100] * bars, rows, timing="same_bar_close", initial_cash=1e6):
         assert len(run.fills) == bars and set(run.fills) == {(bar, 1.0, 100.0) for bar in range(bars)}
         # born at 4.7 of t, a child lives on t + 1: the one of the last bar has no bar yet, that of the one before does
@@ -174,7 +166,7 @@ def test_a_reduce_only_order_waits_among_the_entries():
 def test_only_children_that_the_close_has_borne_act_there():
     rows = [
         *BORN_INSIDE,
-        child(0, stop(20.5), time_in_force="ioc"),
+        child(0, stop=20.5, time_in_force="ioc"),
         buy(0, 5.0, time_in_force="at_close"),
     ]
     for run in told([21, DIP_TO_20, 20.25], rows):
@@ -184,7 +176,7 @@ def test_only_children_that_the_close_has_borne_act_there():
 
 def test_levels_are_renewed_once_after_all_additions_of_an_open():
     bars = [100, (100, 110, 100, 100), 96, 98]
-    rows = [buy(0, trailing_stop=0.02, trail_activation=0.105), buy(2), buy(2, **stop(97.0))]
+    rows = [buy(0, trailing_stop=0.02, trail_activation=0.105), buy(2), buy(2, stop=97.0)]
     for run in told(bars, rows, stop_slippage_rate=0.1):
         # Mark 110. At O = 98 the first addition makes the basis 99, of which 110 would be 1.105 and more: armed, and
         # the level of 107.8 passed. The second pays 107.8, the basis is 101.93: never armed.
@@ -196,7 +188,7 @@ def test_levels_are_renewed_once_after_all_additions_of_an_open():
 
 @pytest.mark.parametrize("bar", [94, (100, 100, 79, 100)])
 def test_a_trigger_takes_its_group_with_it_whatever_it_finds(bar):
-    rows = [sell(0, **stop(95.0), group="g", reduce_only=True), buy(0, **limit(80.0), group="g")]
+    rows = [sell(0, stop=95.0, group="g", reduce_only=True), buy(0, limit=80.0, group="g")]
     for run in told([100, bar, 70], rows):
         assert run.fills == [] and status(run) == [NO_SHORT, GROUP], run.judge
 
@@ -204,7 +196,7 @@ def test_a_trigger_takes_its_group_with_it_whatever_it_finds(bar):
 def test_the_rest_of_a_replaced_parent_ends_with_the_position():
     rows = [
         buy(0, 25.0, id="p", stop_loss=0.1),
-        sell(0, 25.0, **limit(30.0), parent="p"),
+        sell(0, 25.0, limit=30.0, parent="p"),
         order(1, id="p", action="replace"),
     ]
     bars = [(10, 10, 10, 10, 40), (10, 10, 10, 10, 40), (8, 8, 8, 8, 1000), 8]
@@ -243,14 +235,14 @@ def test_a_trail_that_was_armed_is_counted_or_proved():
 @pytest.mark.parametrize("limit_fill", ["touch", "through"])
 @pytest.mark.parametrize(("close", "met"), [(100, True), (99.5, False)])
 def test_a_level_at_the_price_of_a_birth_on_the_other_side_needs_the_close(limit_fill, close, met):
-    rows = [buy(0, **limit(100.0), id="p"), child(0, limit(100.0))]
+    rows = [buy(0, limit=100.0, id="p"), child(0, limit=100.0)]
     for run in told([101, (101, 101, 99, close)], rows, limit_fill=limit_fill):
         assert run.fills == [(1, 10.0, 100.0)] + [(1, -10.0, 100.0)] * met, run.judge
         assert run.ambiguous == ([] if met else [(1, "entry_bar")]), run.judge
 
 
 def test_a_level_at_the_price_of_a_birth_on_the_same_side_is_certain():
-    rows = [buy(0, **stop(102.0), id="p"), child(0, limit(102.0))]
+    rows = [buy(0, stop=102.0, id="p"), child(0, limit=102.0)]
     for run in told([101, (101, 102, 100.5, 100.5)], rows, limit_fill="touch"):
         assert run.fills == [(1, 10.0, 102.0), (1, -10.0, 102.0)] and run.ambiguous == [], run.judge
 
@@ -340,7 +332,7 @@ def test_an_order_that_a_budget_held_back_expires_for_volume(time_in_force, extr
 
 
 def test_an_order_that_no_budget_held_back_just_expires():
-    rows = [buy(0, 40.0, **limit(99.0), time_in_force="day"), buy(0, 40.0, time_in_force="day")]
+    rows = [buy(0, 40.0, limit=99.0, time_in_force="day"), buy(0, 40.0, time_in_force="day")]
     for run in told([100, THIN, THIN], rows, max_participation=0.1):
         assert status(run) == [EXPIRED, FILLED], run.judge  # 40 are just the budget
 
@@ -351,7 +343,7 @@ def test_what_the_deciding_close_leaves_of_an_ioc_order_expires_for_volume():
 
 
 def test_a_held_back_order_that_does_not_expire_keeps_its_reason_and_a_replacement_begins_anew():
-    rows = [buy(0, 100.0, **limit(101.0), time_in_force="day", id="a")]
+    rows = [buy(0, 100.0, limit=101.0, time_in_force="day", id="a")]
     for run in told([100, THIN, THIN], [*rows, order(1, id="a", action="cancel")], max_participation=0.1):
         assert status(run) == [("cancelled", "cancelled")], run.judge
     change = order(1, id="a", action="replace", limit_price=90.0)
@@ -381,6 +373,19 @@ def test_an_order_beyond_all_cash_is_shrunk_to_it(side, shares):
         assert status(run) == [("cancelled", "cash")], run.judge
 
 
+def test_the_search_for_what_cash_covers_finds_the_largest_number_of_lots_however_many_were_asked_for():
+    for run in told([1e-5, 1e-5], [buy(0, 5e21)], commission_per_trade=1.0, initial_cash=100_001.0):
+        assert run.fills[0][1] == pytest.approx(1e10, rel=1e-12), run.judge  # 100,000 after the fee, at 1e-5
+
+
+def test_a_replacement_is_floored_to_lots_like_an_order_as_given():
+    rows = [buy(0, 8.0, limit=90.0, id="a")]
+    for run in told([100] * 3, [*rows, order(1, 6.0, id="a", action="replace", limit_price=110.0)], lot=4):
+        assert run.ends == [("replaced", "replaced", 0.0), ("cancelled", "lot", 4.0)], run.judge
+    for run in told([100] * 3, [*rows, order(1, 3.0, id="a", action="replace", limit_price=110.0)], lot=4):
+        assert status(run) == [("replaced", "replaced"), ("rejected", "lot")], run.judge
+
+
 def test_what_a_cut_leaves_of_a_huge_order_is_no_rest_of_it():
     for run in told([100, 100, 100], [buy(0, 13.0), sell(1, 4e14)]):  # 13 are less than 1e-9 of it
         assert run.fills == [(1, 13.0, 100.0), (2, -13.0, 100.0)], run.judge
@@ -388,7 +393,7 @@ def test_what_a_cut_leaves_of_a_huge_order_is_no_rest_of_it():
 
 
 def test_orders_cut_by_volume_or_a_dividend_are_rejections():
-    rows = [buy(0, 100.0, time_in_force="day"), buy(0, **limit(5.0))]
+    rows = [buy(0, 100.0, time_in_force="day"), buy(0, limit=5.0)]
     run = told([100, THIN, 95], rows, [(2, "A", "dividend", 5.0)], max_participation=0.1)[0]
     assert sorted(run.result.rejections["rejection_code"].to_list()) == ["dividend", "volume"]
 

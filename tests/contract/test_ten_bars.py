@@ -126,6 +126,7 @@ def test_actions_and_trades_are_those_of_the_table(result):
     assert result.trades.select(columns).rows() == [
         ("XYZ", 4, 6, 100.0, 20.0, 23.0, 300.0, 2.0, "order"),
         ("ABC", 1, 8, 400.0, 26.0, 16.75, -3_700.0, 2.0, "stop_loss"),
+        ("XYZ", 8, None, 50.0, 24.0, None, 100.0, 1.0, None),  # open at the end, marked at 26
     ]
 
 

@@ -162,7 +162,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_refused_before_anything_runs(case, monkeypatch):
     prices, strategy, error, message = REFUSED[case]
-    monkeypatch.setattr(execute.kernel, "advance", lambda *_: pytest.fail("the kernel was called"))
+    monkeypatch.setattr(execute.entries, "advance", lambda *_: pytest.fail("the kernel was called"))
     with pytest.raises(error, match=message):
         run_backtest(prices, strategy)
 
@@ -242,11 +242,13 @@ def test_a_progress_bar_changes_nothing(panel, capsys):
 def test_tapes_that_have_to_grow_change_nothing(panel, monkeypatch):
     weights = weekly_weights(panel)
     expected = run(panel, weights)
-    roomy = execute.kernel.new_tape
+    roomy = execute.kernel_book.new_tape
     grown = []
-    monkeypatch.setattr(execute.kernel, "new_tape", lambda n, rows: roomy(n, {**dict.fromkeys(rows, 1), **fixed(rows)}))
-    grow = execute.kernel.grow
-    monkeypatch.setattr(execute.kernel, "grow", lambda *state: grown.append(1) or grow(*state))
+    monkeypatch.setattr(
+        execute.kernel_book, "new_tape", lambda n, rows: roomy(n, {**dict.fromkeys(rows, 1), **fixed(rows)})
+    )
+    grow = execute.kernel_book.grow
+    monkeypatch.setattr(execute.kernel_book, "grow", lambda *state: grown.append(1) or grow(*state))
     assert_same(run(panel, weights), expected)
     assert len(grown) > 3
 
@@ -260,7 +262,7 @@ def interrupt_after(monkeypatch, slices):
     """Ctrl-C when the kernel is called for the next slice, after so many of 64 bars."""
     monkeypatch.setattr(execute, "FIRST_SLICE", 0)
     monkeypatch.setattr(execute, "SLICE_SECONDS", 0.0)
-    real, calls = execute.kernel.advance, []
+    real, calls = execute.entries.advance, []
 
     def advance(*arguments):
         if len(calls) == slices:
@@ -268,7 +270,7 @@ def interrupt_after(monkeypatch, slices):
         calls.append(arguments)
         return real(*arguments)
 
-    monkeypatch.setattr(execute.kernel, "advance", advance)
+    monkeypatch.setattr(execute.entries, "advance", advance)
 
 
 @pytest.mark.parametrize("slices", [1, 7, 15])
@@ -284,9 +286,18 @@ def test_ctrl_c_leaves_the_run_up_to_the_last_whole_bar(panel, monkeypatch, slic
     assert done == 64 * slices == part.equity.height
     assert part.equity.equals(whole.equity.head(done))
     last = panel.timestamps[done - 1]
-    for name in ("fills", "trades", "positions", "actions", "ambiguous_bars"):
-        time = "exit_time" if name == "trades" else "timestamp"
-        assert part.frame(name).equals(whole.frame(name).filter(pl.col(time) <= last)), name
+    for name in ("fills", "positions", "actions", "ambiguous_bars"):
+        assert part.frame(name).equals(whole.frame(name).filter(pl.col("timestamp") <= last)), name
+    closed = part.trades.filter(pl.col("status") == "closed")
+    assert closed.equals(whole.trades.filter(pl.col("exit_time") <= last))
+    still_open = whole.trades.filter(pl.col("entry_time") <= last, (pl.col("exit_time") > last).fill_null(True))
+    same = ["symbol", "direction", "entry_time", "entry_order_id"]
+    assert (
+        part.trades.filter(pl.col("status") == "open")
+        .select(same)
+        .sort(same)
+        .equals(still_open.select(same).sort(same))
+    )
     assert f"stopped after {done:,} of {panel.shape[0]:,} bars" in part.summary()
 
 

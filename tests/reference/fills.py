@@ -380,7 +380,7 @@ def passed_levels(run, asset, moment):
 
 def fill_batch(run, orders, prices, phase):
     """The entries of one rebalance: scaled once when cash is short, then filled by submission; the rest waits."""
-    wanted = []
+    wanted, available = [], max(0.0, available_cash(run, Moment(phase, 0.0)))
     for order in orders:
         shares = run.positions[order.asset].shares
         if not order.pending or sign(shares) == -order.side:
@@ -389,6 +389,8 @@ def fill_batch(run, orders, prices, phase):
             reached("2.2 refused")
             take_away(run, order, 0.0, Reason.NO_SHORT)
             continue
+        if available == 0:  # no cash, no slice that the budget could hold back
+            continue
         moment = Moment(phase, prices[order.asset])
         quantity = capped_entry(run, order)
         if quantity > 0:
@@ -396,7 +398,6 @@ def fill_batch(run, orders, prices, phase):
     needed = 0.0
     for order, quantity, moment in wanted:
         needed += need(run, order, quantity, moment)
-    available = max(0.0, available_cash(run, Moment(phase, 0.0)))
     if run.config["lot"] == 0 and available < 1e-9 * run.equity:
         return
     short_of_cash = needed > available * (1 + 1e-12)

@@ -1,14 +1,16 @@
 """Random scenarios: by seed for bulk runs, and as a thin hypothesis strategy.
 
-`random_scenario(random.Random(seed), exact)` is all a bulk run needs. exact: prices, levels and fees are dyadic, so
+`scenario_of(seed, exact, profile)` is all a bulk run needs. exact: prices, levels and fees are dyadic, so
 that an engine that adds in the same order gives the same bits; otherwise free floats, compared to 1e-9.
 """
 
 import random
 
+from . import long_runs
 from .intents import random_orders, random_signals, random_targets
 from .knobs import random_config
 from .panels import random_panel
+from .settled import settled_scenario
 
 KINDS = ("orders", "orders", "orders", "orders", "orders", "weights", "shares", "signals", "signals")
 
@@ -31,9 +33,17 @@ def random_scenario(rng, exact, bars=None, assets=None, kind=None, order_count=N
     return {**panel, "config": config, "strategy": strategy}
 
 
-def scenario_of(seed, exact):
-    """The scenario of an integer seed."""
-    return random_scenario(random.Random(seed), exact)
+PROFILES = {
+    "short": random_scenario,  # up to 24 bars of everything
+    "settled": settled_scenario,  # up to 24 bars around single clauses
+    "sparse": long_runs.sparse_scenario,  # 130 to 400 bars, few orders
+    "long": long_runs.long_scenario,  # 2,000 to 5,000 bars
+}
+
+
+def scenario_of(seed, exact, profile="short", **structure):
+    """The scenario of an integer seed; structure (bars) is drawn where it is not given."""
+    return PROFILES[profile](random.Random(seed), exact, **structure)
 
 
 def scenarios(exact):

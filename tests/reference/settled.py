@@ -85,9 +85,26 @@ def children_of_closes(rng, exact):
         parent = new_row(desk, bar, 0, quantity, rng.choice(["market", "market", "limit"]))
         parent["time_in_force"] = rng.choice(["gtc", "at_close", "at_close"] if timing == "next_bar" else ["gtc"])
         rows += [parent, *(add_child(desk, parent, lives=OF_ONE_CLOSE) for _ in range(rng.randint(1, 2)))]
-        if off(rng, 0.4):  # an addition at the close, for which an older child is none of its business
+        if off(rng, 0.8):  # an addition at the close, for which an older child is none of its business
             rows.append(new_row(desk, bar, 0, quantity, "market"))
             rows[-1]["time_in_force"] = rng.choice(["at_close", "gtc"])
+    return scenario(panel, config, rows)
+
+
+def older_children(rng, exact):
+    """Children that a parent bears inside for the next open, and additions at the close that passes them (2.1)."""
+    timing = rng.choice(["next_bar", "same_bar_close"])
+    panel, config, desk = market_of(rng, exact, timing=timing, initial_cash=1e6)
+    rows = []
+    for bar in range(desk.bars - 1):
+        side, price, lot = side_of(desk), desk.price(bar, 0), desk.lot or 1.0
+        parent = new_row(desk, bar, 0, side * 4 * lot, "limit")
+        parent["limit_price"] = desk.near(price, *sorted((-0.01 * side, -0.001 * side)))
+        level = desk.near(price, *sorted((0.02 * side, -0.01 * side)))
+        rows += [parent, add_child(desk, parent, level=level, kind="stop", lives=("ioc",))]
+        addition = new_row(desk, bar + (timing == "same_bar_close"), 0, side * lot, "market")
+        addition["time_in_force"] = "gtc" if timing == "same_bar_close" else "at_close"
+        rows.append(addition)
     return scenario(panel, config, rows)
 
 
@@ -256,14 +273,16 @@ def entries_against(rng, exact):
     shape = range(desk.bars), range(desk.assets)
     turns = [[rng.choice([1, -1, 0]) for _ in shape[1]] for _ in shape[0]]
     kind = rng.choice(["shares", "value", "fraction", "target_shares", "target_value", "target_fraction"])
-    per = {"shares": 8.0 * (desk.lot or 1.0), "value": 1024.0, "fraction": 1 / 16}[kind.removeprefix("target_")]
+    large = 2048.0 if config["min_notional"] else 1024.0
+    lots = max(round(large / desk.price(0, 0) / (desk.lot or 1.0)), 1) * (desk.lot or 1.0)
+    per = {"shares": lots, "value": large, "fraction": large / desk.cash}[kind.removeprefix("target_")]
     none = [[False for _ in shape[1]] for _ in shape[0]]
     return {
         **panel,
         "config": config,
         "strategy": {
             "kind": "signals",
-            "size": [[per * rng.choice([0.25, 1.0, 2.0]) for _ in shape[1]] for _ in shape[0]],
+            "size": [[per * rng.choice([0.25, 1.0, 1.5]) for _ in shape[1]] for _ in shape[0]],
             "size_type": kind,
             "rank": None,
             "accumulate": off(rng, 0.3),
@@ -322,12 +341,14 @@ def beyond(rng, exact):
 KINDS = (
     children_of_closes,
     children_of_closes,
+    older_children,
     replaced_parents,
     large_dividends,
     large_dividends,
     held_back,
     levels_at_births,
     groups_in_vain,
+    entries_against,
     entries_against,
     trails_by_one_bar,
     beyond,

@@ -87,16 +87,20 @@ def with_known_ids(rows):
     return kept
 
 
+def stretches(count):
+    """(start, stop) of what to leave out of `count` things: halves, then ever smaller parts, each from the end."""
+    length = count // 2
+    while length:
+        for stop in range(count, 0, -length):
+            yield max(stop - length, 0), stop
+        length //= 2
+
+
 def shorter(scenario):
-    """Fewer bars: halves first, then single ones from the end."""
+    """Fewer bars."""
     bars = len(scenario["close"])
-    if bars < 2:
-        return
-    half = bars // 2
-    yield _keep_bars(scenario, list(range(half)))
-    yield _keep_bars(scenario, list(range(half, bars)))
-    for dropped in range(bars - 1, -1, -1):
-        yield _keep_bars(scenario, [t for t in range(bars) if t != dropped])
+    for start, stop in stretches(bars):
+        yield _keep_bars(scenario, [*range(start), *range(stop, bars)])
 
 
 def fewer_assets(scenario):
@@ -134,8 +138,8 @@ def fewer_rows(scenario):
     """One row or one signal less, or one target left alone."""
     strategy = scenario["strategy"]
     rows = strategy.get("rows", [])
-    for i in range(len(rows) - 1, -1, -1):
-        yield {**scenario, "strategy": {**strategy, "rows": with_known_ids(rows[:i] + rows[i + 1 :])}}
+    for start, stop in [*stretches(len(rows)), *([(0, 1)] if len(rows) == 1 else [])]:
+        yield {**scenario, "strategy": {**strategy, "rows": with_known_ids(rows[:start] + rows[stop:])}}
     for i, row in enumerate(rows):
         for asset, target in enumerate(row.get("targets", [])):
             if target is not None:

@@ -35,14 +35,14 @@ def test_other_parameters_are_aggregated_and_the_title_says_so():
     grid = grid_of({"stop_loss": [0.1, 0.2], "take_profit": [0.3, 0.4], "lot": [1, 2, 5]})
     result = result_of(grid, sharpe_states(np.arange(12.0)))
     figure = result.heatmap("stop_loss", "take_profit")
-    assert figure.layout.title.text == "median sharpe over lot; 12 trials"
+    assert figure.layout.title.text == "median sharpe over lot; more is better; 12 trials"
     assert np.allclose(figure.data[0].z, [[1, 7], [4, 10]])
     for aggregate, expected in (("max", 2), ("min", 0), ("mean", 1), ("count", 3)):
         assert heat(result, "stop_loss", "take_profit", aggregate=aggregate).z[0][0] == pytest.approx(expected)
     with pytest.raises(ValueError, match="aggregate='best' is not allowed"):
         result.heatmap("stop_loss", "take_profit", aggregate="best")
     plain = result.filter(pl.col("lot") == 1).heatmap("stop_loss", "take_profit")
-    assert plain.layout.title.text == "sharpe; 12 trials"
+    assert plain.layout.title.text == "sharpe; more is better; 12 trials"
 
 
 def test_a_cell_without_a_number_is_a_gap_and_infinity_is_drawn_at_the_end():

@@ -47,7 +47,7 @@ def test_the_best_row_says_what_it_is(result):
     assert best.row == 11 and best.metric == "sharpe" and best.value == result.table["sharpe"][11]
     assert best.parameters == {"stop_loss": 0.04, "take_profit": 0.3}
     assert list(best.metrics) == list(result.columns) and best.metrics["num_trades"] == 10
-    assert repr(best).startswith("Best(row 11: stop_loss=0.04, take_profit=0.3; sharpe 2, total_return ")
+    assert repr(best).startswith("Best(row 11: stop_loss=0.04, take_profit=0.3; highest sharpe 2.0000, total_return ")
     with pytest.raises(AttributeError):
         best.row = 3
 
@@ -129,7 +129,7 @@ def test_a_winner_by_the_tie_rule_is_warned_of():
     result = ambiguous([1.0, 2.0, 0.5], two_sided=[3, 40, 0], run_row=runs, config=Config(tie="optimistic"))
     expected = (
         "the rank of row 1 depends on ambiguous bars, .*two_sided 40.: "
-        "under tie='pessimistic' row 0 wins with sharpe 0.9 against 0.2. See .drill.1..ambiguous_bars"
+        "under tie='pessimistic' row 0 wins with sharpe 0.9000 against 0.2000. See .drill.1..ambiguous_bars"
     )
     with pytest.warns(BacktestWarning, match=expected) as caught:
         assert result.best().row == 1
@@ -150,8 +150,8 @@ def test_each_kind_of_ambiguous_bar_is_read_both_ways():
         ambiguous([1.0, 0.9], entry_bars=[2, 0], trails=[1, 1], run_row=runs).best()
     text = str(caught[0].message)
     assert "(entry_bar 2, trail 1)" in text
-    assert "under entry_bar='assumed' row 1 wins with sharpe 0.9 against 0.1" in text
-    assert "under trail_timing='proved' row 1 wins with sharpe 0.6 against 0.5" in text
+    assert "under entry_bar='assumed' row 1 wins with sharpe 0.9000 against 0.1000" in text
+    assert "under trail_timing='proved' row 1 wins with sharpe 0.6000 against 0.5000" in text
 
 
 def test_a_run_under_proved_counts_no_trail_but_may_differ_under_lagged():
@@ -174,13 +174,13 @@ def test_rows_that_only_differ_in_the_policy_do_not_beat_each_other():
 
 def test_a_winner_that_has_no_number_under_a_reading_loses():
     runs = Reruns(tie_optimistic_1=math.nan, tie_optimistic_0=1.0)
-    with pytest.warns(BacktestWarning, match="row 0 wins with sharpe 1 against n/a|against nan"):
+    with pytest.warns(BacktestWarning, match="row 0 wins with sharpe 1.0000 against n/a"):
         ambiguous([1.0, 2.0], two_sided=1, run_row=runs).best()
 
 
 def test_the_smallest_of_a_metric_is_compared_the_other_way():
     runs = Reruns(tie_optimistic_0=0.9, tie_optimistic_1=0.4)
-    with pytest.warns(BacktestWarning, match="row 1 wins with sharpe 0.4 against 0.9"):
+    with pytest.warns(BacktestWarning, match="row 1 wins with sharpe 0.4000 against 0.9000"):
         ambiguous([0.5, 1.0], two_sided=1, run_row=runs).best(maximize=False)
 
 
@@ -350,7 +350,7 @@ def test_a_result_tells_what_is_odd():
     state["rejected"][5], state["refusals"][5, 1] = state["orders"][5], 20
     text = repr(result_of(small_grid(), state))
     assert text == (
-        "SweepResult(12 rows, 12 trials; best sharpe 11 in row 11 (stop_loss=0.04, take_profit=0.3); "
+        "SweepResult(12 rows, 12 trials; best sharpe 11.0000 in row 11 (stop_loss=0.04, take_profit=0.3); "
         "2 bankrupt, 1 with every order refused, 3 without trades)"
     )
     html = result_of(small_grid(), state)._repr_html_()

@@ -20,12 +20,11 @@ from facade.config.errors import EVENT_ENGINE_NAMES
 from facade.config.model import Config
 from facade.data.clock import parse_bound
 from facade.errors import ConfigError, DataError, listing
+from facade.strategies.functions import PANEL
 from facade.sweeps.grid.axes import DEFAULT, Axis
 from facade.wording import did_you_mean
 
 RESERVED = ("strategy", "symbols", "window")
-PANEL = "panel"
-"""The argument of a strategy function that receives the panel, so never an axis."""
 SCALARS = frozenset({bool, int, float, str, type(None)})
 Refuse = Callable[[int, str], ConfigError]
 """Makes the error for value number i of an axis, from what is wrong with it."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from facade.data.panel import Panel
 from facade.errors import StrategyError
+from facade.strategies.functions import PANEL, arguments_of, called
 from facade.strategies.strategy import Strategy, kinds_of_strategy
 from facade.sweeps.grid.axes import shown
-from facade.sweeps.grid.checks import PANEL
-
-KINDS = inspect.Parameter
 
 
 @dataclass(frozen=True)
@@ -39,15 +36,7 @@ class Variant:
             return self.given
         own = {name: parameters[name] for name in self.arguments if name in parameters}
         where = f"{self.what}{_call(own)}, row {row}"
-        if PANEL in self.arguments:
-            own[PANEL] = panel
-        try:
-            made = self.given(**own)
-        except Exception as error:
-            raise StrategyError(f"{where}: {type(error).__name__}: {error}") from error
-        if not isinstance(made, Strategy):
-            raise StrategyError(f"{where}: returned {type(made).__name__}; it must return {kinds_of_strategy()}")
-        return made
+        return called(self.given, own, PANEL in self.arguments, panel, where)
 
 
 class Variants:
@@ -88,23 +77,7 @@ def _read(what: str, given: Any) -> Variant:
             f"{what} must be {kinds_of_strategy()}, a function of parameters that returns one, or a mapping "
             f"name -> strategy, got {type(given).__name__}"
         )
-    return Variant(what, given, _arguments(what, given))
-
-
-def _arguments(what: str, function: Callable[..., Any]) -> dict[str, bool]:
-    """Name -> has a default, of the arguments that can be given by name; *args and **kwargs are given nothing."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError) as error:
-        raise StrategyError(f"{what}: the arguments of {function!r} cannot be read: {error}") from error
-    arguments = {}
-    for parameter in parameters:
-        has_default = parameter.default is not KINDS.empty
-        if parameter.kind is KINDS.POSITIONAL_ONLY and not has_default:
-            raise StrategyError(f"{what}: the argument {parameter.name!r} cannot be given by name; drop the '/'")
-        if parameter.kind in (KINDS.POSITIONAL_OR_KEYWORD, KINDS.KEYWORD_ONLY):
-            arguments[parameter.name] = has_default
-    return arguments
+    return Variant(what, given, arguments_of(what, given))
 
 
 def _call(parameters: Mapping[str, Any]) -> str:

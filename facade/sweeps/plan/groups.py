@@ -132,11 +132,14 @@ def any_of(values: Sequence[Any], kinds: tuple[type, ...]) -> bool:
     return any(issubclass(kind, kinds) for kind in set(map(type, values)))
 
 
-def structure_columns(columns: Mapping[str, Any], knobs: Knobs, has_volume: bool, rows: int) -> list[np.ndarray]:
+def structure_columns(
+    columns: Mapping[str, Any], knobs: Knobs, has_volume: bool, rows: int, has_zeros: bool = False
+) -> list[np.ndarray]:
     """(K,) integer columns that tell apart what of the configurations reaches `Market` or `Intents`.
 
     A field that is read there has to be here; every other field of Config only changes PARAMS. columns: every field,
-    one value or `Varied`; has_volume: of the whole panel (a cap in force on a part of it without volume is an error).
+    one value or `Varied`; has_volume: of the whole panel (a cap in force on a part of it without volume is an error);
+    has_zeros: whether a bar of it has a volume of zero, so that a part may have assets without any.
     """
 
     def each(name: str, convert: Callable[[Any], int]) -> Any:
@@ -156,7 +159,9 @@ def structure_columns(columns: Mapping[str, Any], knobs: Knobs, has_volume: bool
     values = knobs.at(np.arange(rows), ("cap", "cap_is_auto", "impact_coefficient", "impact_sigma"))
     capped = cap_in_force(values, has_volume) < np.inf
     reads_sigma = (values["impact_coefficient"] > 0) & (values["impact_sigma"] > 0)
+    frees = capped & values["cap_is_auto"] & (values["impact_coefficient"] == 0) if has_zeros else 0
     found = [
+        frees,  # volume and budget_volume of assets that never trade
         capped * (1 + each("volume_basis", lambda value: value == "previous")),  # budget_volume
         reads_sigma * each("volatility_window", int),  # sigma
         each("max_stale", int),  # stale, events

@@ -15,10 +15,11 @@ import numpy as np
 
 from facade.config.model import PER_ASSET, Config
 from facade.config.per_asset import PerAsset
+from facade.data.clock import calendar_years
 from facade.data.panel import Panel, select
 from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.encode.inputs import EncodedInputs, apply_settings, encode
-from facade.encode.market import half_spread
+from facade.encode.market import half_spread, has_zero_volume
 from facade.encode.params import Knobs, Varied, asset_values, cap_in_force, check_volume, missing_volume, params_rows
 from facade.errors import ConfigError, DataError, StrategyError
 from facade.results.facts import versions
@@ -57,9 +58,10 @@ class Plan:
         self._selections = number(axes, grid.rows)
         self._has_volume = np.zeros(len(self._selections.first), bool)
         self._bars_a_year = np.zeros(len(self._selections.first))
+        self._years = np.full(len(self._selections.first), np.nan)
         self._check_selections()
         self._check_per_asset()
-        structure = structure_columns(self._columns, self._knobs, panel.has_volume, grid.rows)
+        structure = structure_columns(self._columns, self._knobs, panel.has_volume, grid.rows, has_zero_volume(panel))
         self.groups = Groups(self._strategies, self._selections, number(structure, grid.rows))
         self._inputs = Recent(RECENT_INPUTS)
         self._placed = Recent(RECENT_STRATEGIES)
@@ -140,6 +142,10 @@ class Plan:
             values = self._given_bars_a_year[given.codes[rows]]
             return np.where(np.isnan(values), derived, values)
         return derived if given is None else np.full(len(rows), float(given))
+
+    def years(self, rows: np.ndarray) -> np.ndarray | None:
+        """(n,) float64 of (n,) row numbers: calendar time of each row's panel; None where bars are numbered."""
+        return self._years[self._selections.of[rows]] if self.panel.timestamps.dtype.is_temporal() else None
 
     @cached_property
     def _given_bars_a_year(self) -> np.ndarray:
@@ -270,14 +276,18 @@ class Plan:
                     raise ConfigError(f"{self._where(row)}: {error}") from error
 
     def _check_selections(self) -> None:
-        """Every part of the panel has bars, and volume where a row reads it; derives its bars a year."""
+        """Every part of the panel has bars, and volume where a row reads it; derives its bars a year and its years."""
         for at, rows in enumerate(parts(self._selections)):
             selection = self._selection(int(rows[0]))
             if selection is None:
                 self._has_volume[at], self._bars_a_year[at] = self.panel.has_volume, self.panel.periods_per_year
+                years = calendar_years(self.panel.timestamps)
             else:
                 self._has_volume[at] = has_volume(self.panel, selection)
-                self._bars_a_year[at] = clock_of(self.panel, selection).periods_per_year
+                clock = clock_of(self.panel, selection)
+                self._bars_a_year[at], years = clock.periods_per_year, calendar_years(clock.timestamps)
+            if years is not None:
+                self._years[at] = years
             values = self._knobs.at(rows, ("cap", "cap_is_auto", "impact_coefficient"))
             cap, impact = cap_in_force(values, bool(self._has_volume[at])), values["impact_coefficient"]
             if not (np.any(cap < np.inf) or np.any(impact > 0)):

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from facade.results.figure import plotly_modules
+from facade.results.metrics import FRACTIONS
 from facade.sweeps.result.facts import SweepFacts
-from facade.sweeps.result.ranking import FRACTIONS, column_of, ranked, rows_of
+from facade.sweeps.result.ranking import column_of, direction_note, direction_of, ranked, rows_of
 from facade.sweeps.result.scales import NONE, Scale, clipped, colours, scale_of, tick_format, value_text
 from facade.sweeps.rows.columns import ROW
 from facade.wording import plural
@@ -33,8 +34,7 @@ BAND = 0.06  # of an axis, taken by the lines of a value
 def heatmap(
     facts: SweepFacts,
     table: pl.LazyFrame,
-    x: str,
-    y: str,
+    axes: tuple[str, str],
     metric: str = "sharpe",
     *,
     aggregate: str = "median",
@@ -42,14 +42,14 @@ def heatmap(
     title: str | None = None,
     height: int = 560,
 ) -> Figure:
-    """A metric over two parameters. A grey cell has no configuration, or none with a number.
+    """A metric over two parameters. A grey cell has no configuration, or none with a number; light ones are better.
 
     Parameters
     ----------
     facts, table
         Of a `SweepResult`; the rows that are shown.
-    x, y : str
-        Parameters of the grid.
+    axes : pair of str
+        Parameters of the grid: x, and y.
     metric : str
         One of `SweepResult.columns`.
     aggregate : str
@@ -72,7 +72,8 @@ def heatmap(
     if aggregate not in AGGREGATES:
         raise ValueError(f"aggregate={aggregate!r} is not allowed; it is one of {', '.join(AGGREGATES)}")
     go, _ = plotly_modules()
-    _check_parameters(facts, (x, y))
+    _check_parameters(facts, axes)
+    x, y = axes
     if x == y:
         raise ValueError(f"x and y are both {x!r}; give two parameters")
     column = column_of(facts, metric)
@@ -102,7 +103,7 @@ def parallel_coordinates(
 ) -> Figure:
     """A line a configuration through its parameters, coloured by the metric, which is the last axis.
 
-    Where many lines meet in one value of a parameter they are drawn side by side, the largest metric on top.
+    Where many lines meet in one value of a parameter they are drawn side by side, the best on top of the others.
 
     facts, table: of a `SweepResult`. columns: parameters and result columns to show; every parameter by default, those
     without a choice left out. limit: lines drawn at most; of more rows, evenly many of each rank, the best and the
@@ -121,7 +122,7 @@ def parallel_coordinates(
     go, _ = plotly_modules()
     column = column_of(facts, metric)
     count = rows_of(table)
-    rows = ranked(table, column, True, count)
+    rows = ranked(table, column, direction_of(metric), count)
     if not rows.height:
         raise ValueError(f"no row has a number for metric={metric!r} ({count:,} rows)")
     names = _chosen(facts, rows, columns)
@@ -143,7 +144,7 @@ def parallel_coordinates(
     }
     figure = go.Figure(go.Parcoords(line=line, dimensions=dimensions, **style))
     some = f"{drawn.height:,} of " if drawn.height < rows.height else ""
-    text = f"{metric}: {some}{plural(rows.height, 'row')}{', evenly by rank' if some else ''}"
+    text = f"{metric}: {some}{plural(rows.height, 'row')}{', evenly by rank' if some else ''}{direction_note(metric)}"
     _lay_out_lines(figure, title or f"{text}; {plural(facts.trials, 'trial')}", dimensions[0], height)
     return figure
 
@@ -209,7 +210,8 @@ def _heat_title(metric: str, aggregate: str, others: list[str], deep: bool, tria
     if aggregate == "count":
         return f"configurations a cell; {plural(trials, 'trial')}"
     over = f" over {', '.join(others)}" if others else " of the rows of a cell"
-    return f"{aggregate + ' ' if deep else ''}{metric}{over if deep else ''}; {plural(trials, 'trial')}"
+    shown = f"{aggregate + ' ' if deep else ''}{metric}{over if deep else ''}"
+    return f"{shown}{direction_note(metric)}; {plural(trials, 'trial')}"
 
 
 def _lay_out_heatmap(figure: Figure, across: Scale, up: Scale, title: str, height: int) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import polars as pl
 
 from facade.errors import BacktestWarning
+from facade.results.metrics import LESS, METRICS, more_is_better
 from facade.results.result import Result
+from facade.results.text import compared
 from facade.sweeps.result.facts import SweepFacts
 from facade.sweeps.rows.columns import BANKRUPT, ROW
-from facade.wording import did_you_mean, percent
+from facade.wording import did_you_mean
 
 READINGS: Mapping[str, tuple[str, tuple[str, str]]] = {
     "ambiguous_two_sided": ("tie", ("pessimistic", "optimistic")),
@@ -20,25 +22,35 @@ READINGS: Mapping[str, tuple[str, tuple[str, str]]] = {
     "ambiguous_trail": ("trail_timing", ("lagged", "proved")),
 }
 """Each kind of ambiguous bar: the policy that decides it, and the two ways to read it."""
-FRACTIONS = (
-    "total_return",
-    "cagr",
-    "volatility",
-    "max_drawdown",
-    "win_rate",
-    "avg_turnover",
-    "max_turnover",
-    "time_in_market",
-)
-"""Metrics shown as percentages."""
 _UNCERTAIN = "ambiguous_trail"  # under "proved" nothing is counted, and a run under "lagged" may still differ
 
 
 def written(metric: str, value: Any) -> str:
     """A metric for people."""
-    if isinstance(value, bool | int | str) or value is None:
-        return f"{value:,}" if type(value) is int else str(value)
-    return percent(value) if metric in FRACTIONS else f"{value:,.4g}"
+    if isinstance(value, bool | str) or value is None:
+        return str(value)
+    return compared(METRICS[metric].unit, value) if metric in METRICS else f"{value:,}"
+
+
+def direction_of(metric: str, maximize: bool | None = None) -> bool:
+    """Whether the largest value of a column is the best: as asked for, else as the table of metrics has it.
+
+    Of the columns that are no metrics, refusals and bankruptcy, less is better.
+    """
+    if maximize is not None:
+        return maximize
+    return metric in METRICS and more_is_better(metric)
+
+
+def direction_text(maximize: bool) -> str:
+    """'highest' or 'lowest'."""
+    return "highest" if maximize else "lowest"
+
+
+def direction_note(metric: str) -> str:
+    """'; less is better' of a column of numbers, nothing where neither is."""
+    better = METRICS[metric].better if metric in METRICS else LESS
+    return f"; {better} is better" if better else ""
 
 
 def assignments(parameters: Mapping[str, Any]) -> str:
@@ -52,7 +64,8 @@ def assignments(parameters: Mapping[str, Any]) -> str:
 class Best:
     """The winner of a sweep. row: its number in the table; value: of the metric it was chosen by.
 
-    parameters: as the table shows them. metrics: every result column by name.
+    parameters: as the table shows them. metrics: every result column by name. maximize: whether the highest value of
+    the metric won, or the lowest.
     """
 
     row: int
@@ -60,12 +73,14 @@ class Best:
     value: float
     parameters: dict[str, Any]
     metrics: dict[str, Any]
+    maximize: bool = True
 
     def __repr__(self) -> str:
         told = ["total_return", "max_drawdown", "num_trades", "ambiguous_bars"]
         rest = [f"{name} {written(name, self.metrics[name])}" for name in told if name != self.metric]
         where = f": {assignments(self.parameters)}" if self.parameters else ""
-        return f"Best(row {self.row:,}{where}; {self.metric} {written(self.metric, self.value)}, {', '.join(rest)})"
+        won = f"{direction_text(self.maximize)} {self.metric} {written(self.metric, self.metrics[self.metric])}"
+        return f"Best(row {self.row:,}{where}; {won}, {', '.join(rest)})"
 
 
 def check_metric(metric: str, names: Collection[str]) -> None:
@@ -104,7 +119,7 @@ def rows_of(table: pl.LazyFrame) -> int:
     return int(table.select(pl.len()).collect().item())
 
 
-def best_of(facts: SweepFacts, record: Mapping[str, Any], metric: str) -> Best:
+def best_of(facts: SweepFacts, record: Mapping[str, Any], metric: str, maximize: bool) -> Best:
     """A row of the table as a Best."""
     return Best(
         row=int(record[ROW]),
@@ -112,6 +127,7 @@ def best_of(facts: SweepFacts, record: Mapping[str, Any], metric: str) -> Best:
         value=float(record[facts.names[metric]]),
         parameters={name: record[name] for name in facts.parameters},
         metrics={name: record[column] for name, column in facts.names.items()},
+        maximize=maximize,
     )
 
 

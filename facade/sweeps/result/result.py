@@ -14,11 +14,21 @@ import polars as pl
 from facade.config.model import Config
 from facade.errors import DataError
 from facade.results.result import Result
+from facade.results.returns import returns_of
 from facade.sweeps.grid.grid import Constraint
 from facade.sweeps.plan.plan import Plan
 from facade.sweeps.result.facts import SweepFacts
 from facade.sweeps.result.figures import heatmap, parallel_coordinates
-from facade.sweeps.result.ranking import Best, Contest, ambiguity_warning, best_of, column_of, ranked, rows_of
+from facade.sweeps.result.ranking import (
+    Best,
+    Contest,
+    ambiguity_warning,
+    best_of,
+    column_of,
+    direction_of,
+    ranked,
+    rows_of,
+)
 from facade.sweeps.result.reattach import attached
 from facade.sweeps.result.saved import read_sweep, write_sweep
 from facade.sweeps.result.sources import JoinedSource, LiveSource, RunRow, Source
@@ -134,8 +144,8 @@ class SweepResult:
 
     # Rows ------------------------------------------------------------------------------------------------------------
 
-    def best(self, metric: str = "sharpe", maximize: bool = True, *, contenders: int = 10) -> Best:
-        """The row with the largest (or smallest) value; of equal ones the first. NaN never wins, infinity may.
+    def best(self, metric: str = "sharpe", maximize: bool | None = None, *, contenders: int = 10) -> Best:
+        """The row with the best value of a metric; of equal ones the first. NaN never wins, infinity may.
 
         Warns (`BacktestWarning`) when the rank of the winner depends on ambiguous bars: bars that do not tell whether
         the stop or the target came first, of which tight stops make their profit under a lenient rule. If the winner
@@ -147,8 +157,9 @@ class SweepResult:
         ----------
         metric : str
             One of `columns`, see `facade.results.metrics`.
-        maximize : bool
-            False: the smallest value wins (max_drawdown, total_commission).
+        maximize : bool, optional
+            Whether the largest value wins, or the smallest. When not given `facade.results.metrics.METRICS` knows: less
+            volatility, drawdown, turnover, costs and refusals are better. The Best says which it was.
         contenders : int
             Rows compared: at most six runs each. 1: no test, no warning.
 
@@ -157,7 +168,7 @@ class SweepResult:
         ValueError
             Unknown metric, or no row has a number for it.
         """
-        column = column_of(self.facts, metric)
+        column, maximize = column_of(self.facts, metric), direction_of(metric, maximize)
         if contenders < 1:
             raise ValueError(f"contenders={contenders!r} is not allowed; it must be at least 1")
         records = ranked(self.scan(), column, maximize, contenders).to_dicts()
@@ -167,11 +178,14 @@ class SweepResult:
         warning = ambiguity_warning(contest, self._source.can_run)
         if warning is not None:
             warnings.warn(warning, stacklevel=2)
-        return best_of(self.facts, records[0], metric)
+        return best_of(self.facts, records[0], metric, maximize)
 
-    def top(self, n: int = 10, metric: str = "sharpe", maximize: bool = True) -> pl.DataFrame:
-        """The n best rows of the table, best first; rows without a number for the metric are left out."""
-        return ranked(self.scan(), column_of(self.facts, metric), maximize, n)
+    def top(self, n: int = 10, metric: str = "sharpe", maximize: bool | None = None) -> pl.DataFrame:
+        """The n best rows of the table, best first; rows without a number for the metric are left out.
+
+        maximize: as for `best`.
+        """
+        return ranked(self.scan(), column_of(self.facts, metric), direction_of(metric, maximize), n)
 
     def drill(self, row: int | Best | Mapping[str, Any]) -> Result:
         """The whole result of a row (its number, a `Best`, or a record of the table): run again, the same bits."""
@@ -188,7 +202,7 @@ class SweepResult:
         return pl.DataFrame({"timestamp": clock[:done].alias("timestamp"), "equity": np.array(curve[:done])})
 
     def trades(self, row: int | Best | Mapping[str, Any]) -> pl.DataFrame:
-        """Closed trades, as `Result.trades`; needs keep="trades" (`drill` always has them)."""
+        """Its trades, closed and open, as `Result.trades`; needs keep="trades" (`drill` always has them)."""
         self._require_kept("trades")
         return self._source.trades(self._number(row))
 
@@ -259,27 +273,36 @@ class SweepResult:
         return len(clocks[0])
 
     def _returns(self, bars: int) -> np.ndarray:
-        """(T, N) returns a bar of every row, the first against its initial cash; zero once nothing is left."""
+        """(T, N) returns a bar of every row, zero once nothing is left.
+
+        Without the first bar, which is a mark; where a row traded on it, it is a return of zero of all others.
+        """
         initial = self.scan().select(self.facts.names["initial_cash"]).collect().to_series().to_numpy()
         curves = self.curves[:, :bars]
         returns = np.empty((curves.shape[1], len(curves)))
         for start in range(0, len(curves), _CURVES_AT_ONCE):
             part = slice(start, start + _CURVES_AT_ONCE)
             returns[:, part] = returns_of(curves[part], initial[part]).T
+        marks = np.isnan(returns[:1])
+        if marks.all():
+            return returns[1:]
+        returns[:1][marks] = 0.0
         return returns
 
     def _returns_of(self, row: int) -> np.ndarray:
+        """(n,) returns of a row, as its metrics count them."""
         if self.facts.keep != "equity":
-            return self._source.run(row, {}).equity["return"].to_numpy()
+            return self._source.run(row, {}).equity["return"].drop_nulls().to_numpy()
         names = self.facts.names
         initial = self.scan().filter(pl.col(ROW) == row).select(names["initial_cash"]).collect().to_series().to_numpy()
-        return returns_of(self.equity(row)["equity"].to_numpy()[None], initial)[0]
+        returns = returns_of(self.equity(row)["equity"].to_numpy(), initial[0])
+        return returns[1:] if np.isnan(returns[:1]).any() else returns
 
     # Figures and files -----------------------------------------------------------------------------------------------
 
     def heatmap(self, x: str, y: str, metric: str = "sharpe", **options: Any) -> Figure:
         """A plotly figure of a metric over two parameters; see `facade.sweeps.result.figures.heatmap`."""
-        return heatmap(self.facts, self.scan(), x, y, metric, **options)
+        return heatmap(self.facts, self.scan(), (x, y), metric, **options)
 
     def parallel_coordinates(self, metric: str = "sharpe", **options: Any) -> Figure:
         """A plotly figure with a line a row; see `facade.sweeps.result.figures.parallel_coordinates`."""
@@ -326,10 +349,3 @@ class SweepResult:
 
     def _repr_html_(self) -> str:
         return as_html(self.facts, self.scan())
-
-
-def returns_of(curves: np.ndarray, initial_cash: np.ndarray) -> np.ndarray:
-    """(n, T) returns of (n, T) equity, the first against (n,) initial cash; 0 after equity was gone."""
-    before = np.concatenate([initial_cash[:, None], curves[:, :-1]], axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(before > 0, curves / before - 1.0, 0.0)

@@ -4,7 +4,7 @@
     codes.parquet    which value of each parameter every configuration of the grid had (absent after `concat`)
     equity.npy       (rows, T) float64, with bars.parquet: `row` and the `clock` it runs by; keep="equity"
     clocks.parquet   timestamps of each clock; keep="equity"
-    trades.parquet   the closed trades as `Result.trades` shows them, with `row`; keep="trades"
+    trades.parquet   the trades as `Result.trades` shows them, with `row`; keep="trades"
     sweep.json       trials, axes, configuration, metric settings, digests, versions
     manifest.json    format, and size and SHA-256 of every other file; written last
 

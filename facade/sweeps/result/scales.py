@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from facade.results.metrics import FRACTIONS, SIGNED
 from facade.sweeps.grid.labels import numbered
-from facade.sweeps.result.ranking import FRACTIONS
+from facade.sweeps.result.ranking import direction_of
 from facade.sweeps.rows.columns import column_types
 
-SIGNED = ("total_return", "cagr", "sharpe", "sortino", "calmar", "avg_trade_pnl", "realised_pnl", "unrealised_pnl")
-"""Metrics whose zero means something: their colours diverge from it."""
 LONGEST_LABEL = 24
 NONE = "None"
 LETTERS = {1e12: "T", 1e9: "B", 1e6: "M"}
@@ -102,7 +101,7 @@ def clipped(values: np.ndarray) -> np.ndarray:
 
 
 def colours(metric: str, values: np.ndarray, palette: tuple[list[str], str, list[str]] = DIVERGING) -> dict[str, Any]:
-    """From dark to light; where zero means something the hue tells the sign.
+    """From dark to light, light being better; where zero means something the hue tells the sign.
 
     Values of both signs: symmetric about zero, unless one side is small, which then has one colour. Of one sign: one
     hue, over the range of the values.
@@ -112,7 +111,8 @@ def colours(metric: str, values: np.ndarray, palette: tuple[list[str], str, list
     if metric not in SIGNED:
         if low == high:
             high = low + (abs(low) or 1.0)
-        return {"colorscale": "Viridis", "cmin": low, "cmax": high}
+        lighter = "Viridis" if not metric or direction_of(metric) else "Viridis_r"
+        return {"colorscale": lighter, "cmin": low, "cmax": high}
     below, zero, above = palette
     if low == high:
         low, high = min(low, 0.0), max(high, 0.0)

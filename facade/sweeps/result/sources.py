@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
 from facade.data.panel import Panel
 from facade.errors import DataError
-from facade.results.decode import decode_trades
 from facade.results.facts import versions
 from facade.results.result import Result
-from facade.results.run import Run
+from facade.results.trades import trades_table
 from facade.sweeps.grid.grid import Grid
 from facade.sweeps.grid.labels import labels_of
 from facade.sweeps.plan.plan import Plan
@@ -62,7 +60,7 @@ class Source(Protocol):
         """Timestamps of the bars of a row."""
 
     def trades(self, row: int) -> pl.DataFrame:
-        """Closed trades of a row, as `Result.trades`."""
+        """Trades of a row, as `Result.trades`."""
 
     def run(self, row: int, changes: dict[str, Any]) -> Result:
         """The row, run by itself."""
@@ -144,11 +142,9 @@ class LiveSource:
 
 
 def decode_kept_trades(panel: Panel, trades: np.ndarray) -> pl.DataFrame:
-    """TRADE rows without the tape they come from, as `decode_trades` shows them; order ids are those of the run."""
+    """TRADE rows without the tape they come from, as `Result.trades`; order ids are those of the run."""
     orders = max((int(trades[name].max(initial=-1)) for name in ("entry_order", "exit_order")), default=-1) + 1
-    run = SimpleNamespace(panel=panel, tape=SimpleNamespace(trades=trades), state={"trades": len(trades)})
-    run.orders = range(orders)
-    return decode_trades(cast(Run, run))
+    return trades_table(panel, trades, orders, panel.shape[0])
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,15 @@ REFUSALS = tuple(f"refused_{reason.name.lower()}" for reason in REASON_TEXT)
 ROW = "row"
 
 
-def columns_of(state: np.ndarray, initial_cash: Any, periods_per_year: Any) -> dict[str, np.ndarray]:
+def columns_of(state: np.ndarray, initial_cash: Any, periods_per_year: Any, years: Any = None) -> dict[str, np.ndarray]:
     """Result columns of n accounts.
 
     Parameters
     ----------
     state : (n,) STATE
         Final state of each account; nothing of it is kept.
-    initial_cash, periods_per_year : float or (n,) float64
-        Account currency; bars a year.
+    initial_cash, periods_per_year, years : float or (n,) float64
+        Account currency; bars a year; time from the first bar to the last, as of `results.metrics.compute`.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def columns_of(state: np.ndarray, initial_cash: Any, periods_per_year: Any) -> d
         reason; `bankrupt` (bool), equity was gone and the account frozen; `reason` (uint8), an index of `REMARKS`: why
         the row deserves a look.
     """
-    found = metrics.compute(state, initial_cash, periods_per_year)
+    found = metrics.compute(state, initial_cash, periods_per_year, years)
     columns = {
         name: values.astype(np.float64 if values.dtype.kind == "f" else np.int32) for name, values in found.items()
     }

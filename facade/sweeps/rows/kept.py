@@ -1,4 +1,4 @@
-"""What a sweep keeps of its rows besides the table: equity curves, closed trades."""
+"""What a sweep keeps of its rows besides the table: equity curves, trades."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Finished rows of a sweep: in memory, or as Parquet parts in a directory that a later sweep takes up again.
 
-Up to `limit` rows are kept in preallocated arrays, some 280 bytes a row. Above it, and in a directory given by the
+Up to `limit` rows are kept in preallocated arrays, some 300 bytes a row. Above it, and in a directory given by the
 user, they go to the parts that `facade.sweeps.rows.checkpoint` describes. A part is written when many rows have come
 together or a while has passed, so that a sweep of hours leaves hundreds of parts, not a hundred thousand, and what a
 killed process loses is a second of work, or a hundredth of what it has done.
@@ -247,7 +247,7 @@ class Rows:
         return self._curves.table()
 
     def trades(self, row: int) -> np.ndarray:
-        """(n,) TRADE rows of the closed trades of a row; needs keep="trades"."""
+        """(n,) TRADE rows of a row, closed and open; needs keep="trades"."""
         self._require("trades", row)
         if row in self._kept:
             return self._kept[row]

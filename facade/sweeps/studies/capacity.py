@@ -44,7 +44,7 @@ class Capacity:
         What the costs would have earned meanwhile is not in it.
     commission, slippage (Float64): fees and taxes; spread, slippage and impact of all fills, in currency
     cost (Float64): both
-    cost_a_year (Float64): cost / capital x bars a year / bars: a share of the capital at the start
+    cost_a_year (Float64): cost / capital / years: a share of the capital at the start
     turnover (Float64): traded notional a year, in equities
     unfilled (Float64): share of the ordered notional that was never filled, see `capacity`; NaN without orders
     participation (Float64): mean, over the bars and symbols traded in, of shares traded / volume of the bar; NaN
@@ -165,7 +165,7 @@ def _row(panel: Panel, result: Result) -> dict[str, float | int]:
     cost = known["total_commission"] + known["total_slippage"]
     gross = _with_costs_back(known, cost)
     mean, largest = _participation(panel, result.fills)
-    years = known["bars"] / known["periods_per_year"]
+    years = known["years"]
     return {
         "capital": known["initial_cash"],
         "final_value": known["final_value"],
@@ -175,7 +175,7 @@ def _row(panel: Panel, result: Result) -> dict[str, float | int]:
         "commission": known["total_commission"],
         "slippage": known["total_slippage"],
         "cost": cost,
-        "cost_a_year": cost / known["initial_cash"] / years if years else float("nan"),
+        "cost_a_year": cost / known["initial_cash"] / years if years > 0.0 else float("nan"),
         "turnover": known["avg_turnover"] * known["periods_per_year"],
         "unfilled": _unfilled(panel, result.orders),
         "participation": mean,
@@ -189,8 +189,7 @@ def _with_costs_back(known: dict[str, float | int], cost: float) -> dict[str, fl
     """The metrics of an account that ends with its costs still in it."""
     state = np.zeros(1, STATE)
     state["equity"] = known["final_value"] + cost
-    state["returns"] = known["bars"]
-    found = compute(state, known["initial_cash"], known["periods_per_year"])
+    found = compute(state, known["initial_cash"], known["periods_per_year"], known["years"])
     return {name: float(found[name][0]) for name in ("total_return", "cagr")}
 
 

@@ -8,19 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from facade.results.metrics import metrics_of
+from facade.data.clock import calendar_years
+from facade.results.metrics import Metrics, metrics_of, stitched
 from facade.results.result import Result
+from facade.results.returns import returns_of
 from facade.results.run import Run
 from ml4t_kernel.schema import STATE
 
-SUMMED = (
-    *("sum1", "sum2", "down2", "returns", "bar", "fees", "slippage", "realised", "dividends"),
-    *("gross_profit", "gross_loss", "trades", "wins", "orders", "fills", "rejected", "cut"),
-    *("sum_turnover", "sum_positions", "exposed_bars", "two_sided", "entry_bars", "trails", "conflicts"),
-)
-"""Fields of STATE that add up over runs one after the other."""
-LARGEST = ("max_turnover", "max_positions")
-"""Fields of which the largest counts."""
 EQUITY = (
     *("timestamp", "equity", "return", "cumulative_return", "drawdown", "high_water_mark"),
     *("cash", "gross_exposure", "net_exposure", "open_positions"),
@@ -52,11 +46,12 @@ def rested(timestamps: pl.Series, cash: float) -> Stretch:
     """Bars on which the account held nothing but cash."""
     bars = len(timestamps)
     state = np.zeros(1, STATE)
-    state["bar"] = state["returns"] = bars
+    state["bar"], state["returns"] = bars, bars - 1
     state["equity"] = cash
-    zeros = ("return", "cumulative_return", "drawdown", "gross_exposure", "net_exposure")
+    zeros = ("cumulative_return", "drawdown", "gross_exposure", "net_exposure")
     values = {
         "timestamp": timestamps,
+        "return": pl.Series(returns_of(np.full(bars, cash), cash)).fill_nan(None),
         **dict.fromkeys(zeros, np.zeros(bars)),
         **dict.fromkeys(("equity", "high_water_mark", "cash"), np.full(bars, cash)),
         "open_positions": np.zeros(bars, dtype=np.int32),
@@ -70,6 +65,7 @@ def stitched_equity(stretches: Sequence[Stretch], initial_cash: float) -> pl.Dat
     equity = whole["equity"].to_numpy()
     peak = np.maximum.accumulate(np.concatenate([[initial_cash], equity]))[1:]
     return whole.with_columns(
+        pl.Series("return", returns_of(equity, initial_cash)).fill_nan(None),
         cumulative_return=equity / initial_cash - 1.0,
         drawdown=equity / peak - 1.0,
         high_water_mark=peak,
@@ -78,15 +74,10 @@ def stitched_equity(stretches: Sequence[Stretch], initial_cash: float) -> pl.Dat
 
 def stitched_metrics(
     stretches: Sequence[Stretch], equity: pl.DataFrame, initial_cash: float, periods_per_year: float
-) -> dict[str, float | int]:
+) -> Metrics:
     """Metrics of the account that went through all stretches; of one alone, its own bits."""
+    years = calendar_years(equity["timestamp"])
     states = np.concatenate([stretch.state for stretch in stretches])
-    whole = np.zeros(1, STATE)
-    for name in SUMMED:
-        whole[name] = states[name].sum()
-    for name in LARGEST:
-        whole[name] = states[name].max()
-    whole["equity"] = states["equity"][-1]
     fall = 1.0 - equity["equity"].to_numpy() / equity["high_water_mark"].to_numpy()
-    whole["drawdown"] = max(0.0, float(fall.max(initial=0.0)))
-    return metrics_of(whole, initial_cash, periods_per_year)
+    whole = stitched(states, max(0.0, float(fall.max(initial=0.0))))
+    return metrics_of(whole, initial_cash, periods_per_year, years)

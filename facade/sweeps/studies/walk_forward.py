@@ -16,13 +16,14 @@ from facade.config.model import Config
 from facade.data.memory import frozen
 from facade.data.panel import Panel
 from facade.errors import BacktestWarning, ConfigError, DataError, Interrupted
+from facade.results.metrics import Metrics
 from facade.results.result import Result
 from facade.sweeps.grid.grid import Column, Grid, read_grid
 from facade.sweeps.grid.labels import labels_of
 from facade.sweeps.grid.variants import Variants
 from facade.sweeps.plan.plan import Plan, make_plan
 from facade.sweeps.result.drill import run_of
-from facade.sweeps.result.ranking import check_metric, column_of, value_of
+from facade.sweeps.result.ranking import check_metric, column_of, direction_of, direction_text, value_of
 from facade.sweeps.result.result import SweepResult
 from facade.sweeps.rows.columns import column_types
 from facade.sweeps.run import sweep
@@ -58,12 +59,14 @@ class WalkForward:
     """
     equity: pl.DataFrame
     """The account through all test windows; columns as in `Result.equity`."""
-    metrics: dict[str, float | int]
+    metrics: Metrics
     """Of that account; keys and formulas of `facade.results.metrics`."""
     results: tuple[Result | None, ...]
     """The run of each test window; None where the account stayed in cash."""
     splits: tuple[Split, ...]
     metric: str
+    maximize: bool
+    """Whether the row with the highest metric was chosen in each train window, or with the lowest."""
     trials: int
     """Backtests that were chosen from: rows of the grid x folds."""
     in_sample: SweepResult
@@ -90,13 +93,17 @@ class WalkForward:
     def plot(self, *, title: str | None = None, max_points: int = 4_000, height: int = 700) -> Figure:
         """A plotly figure: equity with the starts of the test windows; the metric in and out of sample by fold."""
         title = title or title_of(self.folds.height, self.trials, self.metrics)
-        return figure_of(self.folds, self.equity, self.metric, title, max_points=max_points, height=height)
+        chosen = direction_text(self.maximize)
+        return figure_of(
+            self.folds, self.equity, self.metric, title, chosen=chosen, max_points=max_points, height=height
+        )
 
     def __repr__(self) -> str:
         known = self.metrics
         return (
-            f"WalkForward({self.folds.height} folds, {self.trials:,} trials; out of sample {known['bars']:,} bars, "
-            f"return {known['total_return']:.2%}, sharpe {known['sharpe']:.2f})"
+            f"WalkForward({self.folds.height} folds, {self.trials:,} trials, chosen by {direction_text(self.maximize)} "
+            f"{self.metric}; out of sample {known['bars']:,} bars, return {known['total_return']:.2%}, "
+            f"sharpe {known['sharpe']:.2f})"
         )
 
 
@@ -114,7 +121,7 @@ def walk_forward(
     whole: bool = False,
     splits: Sequence[Split] | None = None,
     metric: str = "sharpe",
-    maximize: bool = True,
+    maximize: bool | None = None,
     min_trades: int = 0,
     constraint: Callable[[dict[str, Any]], bool] | pl.Expr | None = None,
     seed: int | None = None,
@@ -138,7 +145,8 @@ def walk_forward(
     splits
         Instead of these: windows of your own, whose tests follow each other without gap or overlap.
     metric, maximize
-        What to choose by: one of `SweepResult.columns` that is a number.
+        What to choose by: one of `SweepResult.columns` that is a number; whether its largest value is the best, which
+        the metric knows when it is not given (as for `SweepResult.best`).
     min_trades
         Rows with fewer closed trades in a train window are not chosen there.
     **keywords
@@ -178,6 +186,7 @@ def walk_forward(
     """
     config = as_config(config)
     check_metric(metric, column_types())
+    maximize = direction_of(metric, maximize)
     given = Variants(strategy)
     read = read_grid(
         grid,
@@ -212,7 +221,7 @@ def walk_forward(
     except Interrupted as error:
         raise Interrupted("interrupted out of sample; .result is the sweep in sample", found) from error
     notes.warn()
-    result = _put_together(panel, config, read, splits, stretches, (chosen, values, metric), found)
+    result = _put_together(panel, config, read, splits, stretches, (chosen, values, metric, maximize), found)
     refused = result.metrics["num_rejected_orders"] + result.metrics["num_cut_orders"]
     if refused:
         text = f"out of sample {refused:,} orders were refused or cut; see rejections of .results"
@@ -309,10 +318,10 @@ def _put_together(
     grid: Grid,
     splits: tuple[Split, ...],
     stretches: Sequence[Stretch],
-    choice: tuple[np.ndarray, np.ndarray, str],
+    choice: tuple[np.ndarray, np.ndarray, str, bool],
     found: SweepResult,
 ) -> WalkForward:
-    chosen, values, metric = choice
+    chosen, values, metric, maximize = choice
     initial = float(config.initial_cash)
     periods = float(config.periods_per_year or panel.periods_per_year)
     equity = stitched_equity(stretches, initial)
@@ -347,6 +356,7 @@ def _put_together(
         results=tuple(stretch.result for stretch in stretches),
         splits=splits,
         metric=metric,
+        maximize=maximize,
         trials=found.trials,
         in_sample=found,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from facade.results.figure import BLUE, GREY, ORANGE, as_x, keep_extremes, plotly_modules, wall_clock
-from facade.sweeps.result.ranking import FRACTIONS
+from facade.results.metrics import FRACTIONS
 from facade.wording import percent, plural
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ def figure_of(
     metric: str,
     title: str,
     *,
+    chosen: str,
     max_points: int,
     height: int,
 ) -> Figure:
     """Equity with the starts of the test windows; the metric of the chosen row in and out of sample, by fold.
 
-    folds, curve (the equity), metric: of a `WalkForward`.
+    folds, curve (the equity), metric: of a `WalkForward`; chosen: "highest" or "lowest".
     """
     go, subplots = plotly_modules()
     figure = subplots.make_subplots(
@@ -39,7 +40,7 @@ def figure_of(
         row_heights=[0.62, 0.38],
         subplot_titles=(
             "Equity out of sample; a dotted line is where a test window begins",
-            f"{metric} of the chosen row by test window",
+            f"{metric} of the chosen row ({chosen} in sample) by test window",
         ),
     )
     equity = curve["equity"].to_numpy()

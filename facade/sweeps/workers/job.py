@@ -13,6 +13,7 @@ import numpy as np
 
 from facade.encode.inputs import EncodedInputs
 from facade.execute import tape_rows
+from facade.results.trades import all_trades
 from facade.sweeps.workers.publish import settled
 from ml4t_kernel import book as kernel_book
 from ml4t_kernel import entries
@@ -46,8 +47,8 @@ class Job:
 class Outcome:
     """A finished chunk of n rows. state: (n,) STATE from another process; here: columns, made where the rows ran.
 
-    kept: None, or an entry a row: (T,) float64 equity at the end of each bar, or (trades,) TRADE in the order of
-    closing, with asset numbers of the row's panel and its bars counted from the first of that panel.
+    kept: None, or an entry a row: (T,) float64 equity at the end of each bar, or (n,) TRADE of `results.trades`, with
+    asset numbers of the row's panel and its bars counted from the first of that panel.
     seconds: of the kernel and of keeping.
     """
 
@@ -117,10 +118,16 @@ def _run_recorded(job: Job, scratch: Any, params: np.ndarray, finals: np.ndarray
         if job.keep == "equity":
             kept.append(kernel_book.plain(scratch.tape.equity)["equity"][: finals["bar"][row]].copy())
         else:
-            kept.append(kernel_book.plain(scratch.tape.trades)[: finals["trades"][row]].copy())
+            kept.append(_trades_of(scratch, finals[row]))
             if job.assets is not None:
                 kept[-1]["asset"] = job.assets[kept[-1]["asset"]]
     return kept
+
+
+def _trades_of(scratch: Any, final: np.void) -> np.ndarray:
+    """(n,) TRADE rows of the account that has just run: the closed, then the open ones."""
+    closed, booked = (kernel_book.plain(getattr(scratch.tape, name))[: final[name]] for name in ("trades", "booked"))
+    return all_trades(closed, kernel_book.plain(scratch.book.positions), booked)
 
 
 def make_job(inputs: EncodedInputs, keep: str) -> Job:

@@ -36,7 +36,7 @@ import pickle
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -99,7 +99,7 @@ def place_of(executor: Any, n_jobs: int | None) -> Place:
     """Threads of our own without an executor, else the place that fits it.
 
     n_jobs: chunks at a time; None: one for each usable CPU, or for each worker of the executor. Raises ConfigError when
-    it is below 1, or the executor is neither a concurrent.futures.Executor nor a Dask client.
+    it is below 1, or the executor is neither a concurrent.futures.Executor nor a Dask client, or forks processes.
     """
     threads = threads_of(n_jobs)
     if executor is None:
@@ -113,10 +113,21 @@ def place_of(executor: Any, n_jobs: int | None) -> Place:
         )
     if type(executor).__module__.partition(".")[0] == "distributed":
         return _Dask(executor, n_jobs)
+    _refuse_forks(executor)
     workers = n_jobs or getattr(executor, "_max_workers", None) or threads
     if isinstance(executor, ThreadPoolExecutor):
         return _Threads(executor, workers, ours=False)
     return _Processes(executor, workers)
+
+
+def _refuse_forks(executor: Executor) -> None:
+    """A forked process has the locks of threads that it does not have, such as those of Polars, and waits for ever."""
+    context = getattr(executor, "_mp_context", None)
+    if isinstance(executor, ProcessPoolExecutor) and context is not None and context.get_start_method() == "fork":
+        raise ConfigError(
+            "executor: processes that are forked hang in Polars and Numba, whose threads are not forked with them; use "
+            "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))"
+        )
 
 
 def is_lost(error: BaseException) -> bool:
@@ -356,6 +367,12 @@ class _Processes:
         self._directory.cleanup()
 
 
+SCATTER_SECONDS = 60.0
+"""After which a scatter that has not answered is tried again, besides the time for its bytes."""
+SLOWEST_NETWORK = 5e6
+"""Bytes a second that any network carries."""
+
+
 class _Dask:
     """A Dask cluster: jobs are scattered to all its workers, and again when all that had them are gone."""
 
@@ -367,7 +384,25 @@ class _Dask:
         self._workers, self._asked = 0, -ASKED_AGAIN
 
     def _scatter(self, value: bytes | np.ndarray) -> Any:
-        return self._client.scatter(value, broadcast=True, hash=False)
+        """Send the value to all workers; again when one that died on the way has left the call without an answer."""
+        size = value.nbytes if isinstance(value, np.ndarray) else len(value)
+        patience = SCATTER_SECONDS + size / SLOWEST_NETWORK
+        for last in (False, False, True):
+            try:
+                # `sync` waits for the coroutine, which `scatter` alone does without an end
+                return self._client.sync(
+                    self._client.scatter,
+                    value,
+                    broadcast=True,
+                    hash=False,
+                    asynchronous=True,
+                    callback_timeout=patience,
+                )
+            except (TimeoutError, OSError):  # OSError: the connection to such a worker was closed
+                if last:
+                    raise
+                self._client.wait_for_workers(1, timeout=patience)
+        raise AssertionError  # not reached: the last try returns or raises
 
     def workers(self) -> int:
         if self._wanted is not None:

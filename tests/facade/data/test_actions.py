@@ -132,8 +132,11 @@ def test_bad_frames_are_refused():
         (base.drop("kind"), "actions need the columns symbol, ex_date, kind, value"),
         (base.with_columns(pl.col("ex_date").cast(pl.String)), "ex_date of actions must be a Date or a Datetime"),
         (base.with_columns(pl.col("value").cast(pl.String)), "numeric column: column 'value'"),
-        (base.with_columns(pl.col("ex_date").cast(pl.Datetime).dt.replace_time_zone("UTC")), "mixed timezones"),
-        ("actions.csv", "actions: only Parquet"),
+        (
+            base.with_columns(pl.col("ex_date").cast(pl.Datetime).dt.offset_by("5h").dt.replace_time_zone("UTC")),
+            "mixed",
+        ),
+        ("actions.json", "actions: only Parquet and CSV"),
     ):
         with pytest.raises(DataError, match=message):
             panel(frame)

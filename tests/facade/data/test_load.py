@@ -220,7 +220,8 @@ def test_bad_requests_are_refused(tmp_path):
             load_panel(frame(), **arguments)
     for source, message in (
         (5, "not int"),
-        ("prices.csv", "only Parquet"),
+        ("prices.csv", "cannot be read"),
+        ("prices.json", "only Parquet and CSV"),
         (tmp_path / "no.parquet", "cannot be read"),
     ):
         with pytest.raises(DataError, match=message):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +63,7 @@ def test_a_short_run_is_drawn_whole():
     lines = {trace.name: trace for trace in figure.data}
     assert list(lines["equity"].y) == result.equity["equity"].to_list()
     assert list(lines["equity"].x) == [str(day) for day in days(5)]
-    assert list(lines["winning trade"].y) == result.trades["pnl_percent"].to_list()
+    assert list(lines["winning trade"].y) == result.trades.filter(pl.col("status") == "closed")["pnl_percent"].to_list()
     assert "other trade" not in lines
 
 

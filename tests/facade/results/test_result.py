@@ -39,13 +39,14 @@ def test_an_unknown_frame_is_named(result):
 
 
 def test_nothing_is_decoded_before_it_is_asked_for(monkeypatch):
-    from facade.results import decode
+    from facade.results import decode, run_source
 
     def refuse(run):
         raise AssertionError("decoded")
 
-    for name in ("orders", "fills", "trades", "equity"):
+    for name in ("orders", "fills", "equity"):
         monkeypatch.setattr(decode, f"decode_{name}", refuse)
+    monkeypatch.setattr(run_source, "decode_trades", refuse)
     result = Result.from_run(small_ledger().run())
     with pytest.warns(BacktestWarning):
         warn_of_rejections(result)
@@ -91,8 +92,8 @@ def test_a_run_of_no_bars_still_speaks():
 
 def test_the_line_of_a_result(result):
     assert repr(result) == (
-        "Result(2020-01-01 to 2020-01-05, 5 bars, 2 symbols: 100,000.00 -> 100,201.50 (0.20%), sharpe 11.14, 1 trade, "
-        "2 orders refused or cut)"
+        "Result(2020-01-01 to 2020-01-05, 5 bars, 2 symbols: 100,000.00 -> 100,201.50 (0.20%), sharpe 10.60, 1 trade, "
+        "1 open, 2 orders refused or cut)"
     )
 
 

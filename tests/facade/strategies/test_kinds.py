@@ -1,6 +1,7 @@
 """A kind of strategy is one class: what a subclass of `Strategy` offers is all that runs, sweeps and digests need."""
 
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -43,26 +44,27 @@ class BuyOnce(Strategy):
 
 
 PRICES = np.array([[10.0, 20.0], [11.0, 21.0], [12.0, 22.0], [13.0, 23.0], [14.0, 24.0]])
-PANEL = Panel.from_arrays(PRICES, PRICES, PRICES, PRICES, symbols=["A", "B"])
+DAYS = pl.date_range(date(2024, 1, 1), date(2024, 1, 5), eager=True)
+PANEL = Panel.from_arrays(PRICES, PRICES, PRICES, PRICES, timestamps=DAYS, symbols=["A", "B"])
 CONFIG = Config(max_participation=None, commission_rate=0.001)
 
 
 def test_a_run_takes_it():
     result = run_backtest(PANEL, BuyOnce("B", 1), config=CONFIG)
-    assert result.fills.select("symbol", "timestamp", "quantity", "price").rows() == [("B", 2, 10.0, 22.0)]
+    assert result.fills.select("symbol", "timestamp", "quantity", "price").rows() == [("B", DAYS[2], 10.0, 22.0)]
 
 
 def test_a_sweep_cuts_it_calls_it_and_tells_it_apart():
     """Rows are runs of their own; the shares of a function's strategies decide, and so does the part of the panel."""
     grid = [
         {"shares": 5.0, "window": (None, None), "symbols": None},
-        {"shares": 7.0, "window": (1, 4), "symbols": ["B"]},
-        {"shares": 7.0, "window": (2, 4), "symbols": ["B"]},
+        {"shares": 7.0, "window": (DAYS[1], DAYS[4]), "symbols": ["B"]},
+        {"shares": 7.0, "window": (DAYS[2], DAYS[4]), "symbols": ["B"]},
         {"shares": 7.0, "window": (None, None), "symbols": ["A"]},
     ]
     found = sweep(PANEL, lambda shares: BuyOnce("B", 1, shares), CONFIG, grid, progress=False)
     assert found.table["num_fills"].to_list() == [1, 1, 0, 0]
-    alone = run_backtest(PANEL.select(["B"], start=1), BuyOnce("B", 0, 7.0), config=CONFIG)
+    alone = run_backtest(PANEL.select(["B"], start=DAYS[1]), BuyOnce("B", 0, 7.0), config=CONFIG)
     assert found.drill(1).fills.equals(alone.fills)
     assert found.table["final_value"][1] == alone.metrics["final_value"]
 
@@ -100,7 +102,7 @@ def test_errors_name_the_kinds_that_come_with_the_package():
 
 
 def test_a_selection_counts_bars_and_columns():
-    part = locate(PANEL, ["B"], start=2)
+    part = locate(PANEL, ["B"], start=DAYS[2])
     bars, columns = part.numbers(2)
     assert bars.tolist() == [2, 3, 4] and columns.tolist() == [1]
     assert np.array_equal(select(PANEL, part).close, PRICES[2:, 1:])

@@ -188,7 +188,7 @@ def test_rules_carried_by_orders():
     )
     rules = made.table.rules
     assert list(made.table.intents["rules"]) == [0, 1, 2, 3] and np.isnan(rules[0].tolist()).all()
-    assert rules["stop_loss"][1] == 0.1 and rules["stop_price"][1] == 4.0 and np.isnan(rules["take_profit"][1])
+    assert rules["stop_loss"][1] == 0.1 and rules["stop_loss_price"][1] == 4.0 and np.isnan(rules["take_profit"][1])
     assert rules["time_exit"][2] == 3 and rules["take_profit"][3] == np.inf
 
 
@@ -233,7 +233,7 @@ def test_targets_check_columns_when_built():
     with pytest.raises(StrategyError, match="min_weight_change=-1"):
         TargetWeights(LONG, min_weight_change=-1)
     with pytest.raises(StrategyError, match="expected a numeric array"):
-        TargetWeights.from_array(np.zeros(3))
+        TargetWeights.from_array(np.zeros((1, 1, 1)))
     with pytest.raises(StrategyError, match="min_notional"):
         TargetShares.from_array(np.zeros((1, 1)), min_notional=-1.0)
 
