@@ -23,6 +23,29 @@ def test_every_integer_of_the_state_is_a_cursor_or_a_counter_to_the_checks_of_th
     assert bounds.unclassified() == set()
 
 
+@pytest.mark.parametrize("name", ["orders", "details", "trades", "held", "event", "intent", "live", "bar", "fresh"])
+def test_a_cursor_beyond_its_array_is_noticed(name):
+    inputs = encode(*both_sides(), Config())
+    book, tape = running.prepare(inputs)
+    state = kernel_book.plain(book.state)
+    state["details"] = 1  # row 0 is always there
+    bounds.assert_cursors_within(book.state, inputs.market, inputs.intents, inputs.params, book, tape)
+    for wrong in (-1, 10**9):
+        state[name] = wrong
+        with pytest.raises(AssertionError, match=f"state.{name} is"):
+            bounds.assert_cursors_within(book.state, inputs.market, inputs.intents, inputs.params, book, tape)
+
+
+@pytest.mark.parametrize(("place", "where"), [(-1, "before the first row"), (0, "beyond the last row")])
+def test_what_is_written_beside_an_array_is_noticed(place, where):
+    book = kernel_book.new_book(2, 0, 0)
+    bounds.assert_guards_hold(book)
+    at = book.queue.ctypes.data - book.queue.base.ctypes.data + (book.queue.nbytes if place == 0 else 0)
+    book.queue.base[at + place] = 0
+    with pytest.raises(AssertionError, match=f"{where} of Book.queue"):
+        bounds.assert_guards_hold(book)
+
+
 # The first size of a tape --------------------------------------------------------------------------------------------
 
 
