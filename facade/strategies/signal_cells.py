@@ -53,15 +53,25 @@ def read_array(name: str, array: Any, flags: bool) -> Cells:
     if values.ndim != 2:
         raise StrategyError(f"{WHAT}: {name} must be an array (T, A), got shape {values.shape}")
     if (flags and values.dtype != bool) or (not flags and values.dtype.kind not in "fiu"):
-        raise StrategyError(f"{WHAT}: {name} must be {'boolean' if flags else 'numeric'}, got {values.dtype}")
+        way = _to_boolean(values.dtype.kind in "iuf") if flags else ""
+        raise StrategyError(f"{WHAT}: {name} must be {'boolean' if flags else 'numeric'}, got {values.dtype}{way}")
     return Cells(values, named.stamps, named.names, named.names is not None or named.stamps is not None)
+
+
+def _to_boolean(is_number: bool) -> str:
+    """How numbers, or booleans among nulls, become signals."""
+    if is_number:
+        return "; 0 and 1 become False and True with .astype(bool), in Polars with .cast(pl.Boolean)"
+    return "; where shift() left gaps, .fillna(False).astype(bool) makes booleans of them"
 
 
 def _column(frame: pl.DataFrame, column: str, name: str, flags: bool) -> np.ndarray:
     if not flags:
         return float_values(frame[column], f"{WHAT}: {name}")
     if frame[column].dtype not in (pl.Boolean, pl.Null):
-        raise StrategyError(f"{WHAT}: {name}, column {column!r} must be boolean, got {frame[column].dtype}")
+        dtype = frame[column].dtype
+        way = _to_boolean(dtype.is_numeric())
+        raise StrategyError(f"{WHAT}: {name}, column {column!r} must be boolean, got {dtype}{way}")
     return frame[column].cast(pl.Boolean).fill_null(False).to_numpy()
 
 
@@ -105,8 +115,10 @@ def read_frame(name: str, source: Any, flags: bool) -> Cells:
     fitting = [c for c in columns if (frame[c].dtype == pl.Boolean if flags else frame[c].dtype.is_numeric())]
     chosen = [c for c in columns if SINGULAR.get(c, c) == name] or fitting
     if len(chosen) != 1:
-        kind = "boolean" if flags else "numeric"
-        raise StrategyError(f"{WHAT}: {name} needs one {kind} column, or one called {name!r}; got {frame.columns}")
+        kind, way = "boolean" if flags else "numeric", ""
+        if flags and not fitting and any(frame[column].dtype.is_numeric() for column in columns):
+            way = _to_boolean(True)
+        raise StrategyError(f"{WHAT}: {name} needs one {kind} column, or one called {name!r}; got {frame.columns}{way}")
     return long_cells(frame, chosen[0], name, flags)
 
 
