@@ -28,10 +28,11 @@ def refuse_engine_arguments(strategy: Any, signals: Any, context: Any) -> None:
     """Refuse the event engine's `signals` and `context`, which no strategy given as arrays takes."""
     for name, value in (("signals", signals), ("context", context)):
         if value is not None:
-            way = "a Config goes to config=" if isinstance(value, Config) else "build the strategy from it"
+            if isinstance(value, Config):
+                raise StrategyError(f"{name}: a Config stands in the place of {name}; it goes to config=")
             raise StrategyError(
                 f"{name}: a strategy given as arrays ({type(strategy).__name__}) carries its own data; "
-                f"pass {name}=None and {way}"
+                f"pass {name}=None and build the strategy from it (a configuration goes to config=)"
             )
 
 

@@ -14,7 +14,7 @@ from facade.encode.market import volume_notices
 from facade.errors import BacktestWarning, Interrupted
 from facade.execute import execute
 from facade.results.notices import oversized
-from facade.results.refusals import describe_refusals
+from facade.results.refusals import count_refusals, describe_refusals
 from facade.results.result import Result
 from facade.results.run import Run
 from facade.strategies.functions import strategy_on
@@ -119,7 +119,10 @@ def warn_of_rejections(result: Result, run: Run | None = None, stacklevel: int =
 
     Costs two counters when there are none, and one pass over the orders' status and reason otherwise.
     """
-    text = describe_refusals(result.metrics, result.rejection_reasons)
-    if text:
-        causes = [f". {cause}" for cause in (oversized(run) if run else [])]
-        warnings.warn(f"{text}{''.join(causes)}. See result.rejections", BacktestWarning, stacklevel=stacklevel)
+    if not describe_refusals(result.metrics, {}):
+        return
+    # Of a run, since the facts of a result hold its notices too, for which whole arrays of the strategy are read.
+    reasons = result.rejection_reasons if run is None else count_refusals(run)
+    causes = [] if run is None else oversized(run)
+    text = ". ".join([describe_refusals(result.metrics, reasons), *causes, "See result.rejections"])
+    warnings.warn(text, BacktestWarning, stacklevel=stacklevel)

@@ -97,7 +97,7 @@ RENAMED = {
 }
 """Name -> what it is called here."""
 
-_UNLEVERED = "accounts have no leverage: what is held is worth at most the equity"
+_UNLEVERED = "an account has no leverage, and holds at most what its equity pays for"
 _ONE_ACCOUNT = "all symbols of a run share one account and its cash"
 
 ABSENT = {
@@ -126,7 +126,7 @@ def here(name: str) -> str:
     plain = name.lower()
     if plain in RENAMED:
         return f"; here it is {RENAMED[plain]}"
-    return f"; there is no such setting: {ABSENT[plain]}" if plain in ABSENT else ""
+    return f"; there is none here: {ABSENT[plain]}" if plain in ABSENT else ""
 
 
 def hint(name: str, known: Iterable[str]) -> str:

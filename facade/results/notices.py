@@ -5,7 +5,7 @@ import numpy as np
 from facade.errors import listing
 from facade.results.run import Run
 from facade.wording import plural
-from ml4t_kernel.schema import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ActionKind, SizeType, Status
+from ml4t_kernel.schema import BLOCK, ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ActionKind, SizeType, Status
 
 ENTRIES = ENTER_LONG | ENTER_SHORT
 
@@ -47,7 +47,7 @@ def _undecided(run: Run) -> list[str]:
         if (intents.signals["bits"] & ENTRIES).any():
             return []
         return ["no entry signal is ever true: the strategy has exits only, so it never trades"]
-    if _is_target(intents.weights).any():
+    if any(_is_target(intents.weights[start : start + BLOCK]).any() for start in range(0, len(intents.weights), BLOCK)):
         return []
     if len(intents.weights):
         return ["every target is zero: the strategy never buys anything"]
@@ -65,8 +65,8 @@ def _contradictions(run: Run) -> list[str]:
     bits = signals["bits"]
     both = [(bits & pair) == pair for pair in (ENTER_LONG | EXIT_LONG, ENTER_SHORT | EXIT_SHORT)]
     cases = (
-        (both[0] | both[1], "say enter and exit at once", "what is held is closed, and while flat nothing happens"),
-        ((bits & ENTRIES) == ENTRIES, "say enter long and enter short at once", "neither is taken"),
+        (both[0] | both[1], "to enter and to exit at once", "what is held is closed, and while flat nothing happens"),
+        ((bits & ENTRIES) == ENTRIES, "to enter long and to enter short at once", "neither is taken"),
     )
     return [
         f"{plural(count, 'signal')} {what}, first at {run.panel.timestamps[int(signals['bar'][rows.argmax()])]}: {then}"
@@ -93,15 +93,17 @@ def oversized(run: Run) -> list[str]:
 def _sold_again(run: Run) -> list[str]:
     """Rows of targets of which each is followed by zeros on the next bar: zeros in the place of NaN."""
     intents = run.inputs.intents
-    bars = intents.target_bars
-    if len(bars) < 4:
-        return []
-    wanted = np.asarray(_is_target(intents.weights).any(axis=1))
-    bought = np.flatnonzero(wanted[:-1])
-    followed = (bars[bought + 1] == bars[bought] + 1) & ~wanted[bought + 1]
-    if len(bought) < 2 or not followed.all():
+    bars, found = intents.target_bars, 0
+    for start in range(0, len(bars) - 1, BLOCK):  # the first block tells of nearly every strategy that it is not so
+        wanted = np.asarray(_is_target(intents.weights[start : start + BLOCK + 1]).any(axis=1))
+        bought = np.flatnonzero(wanted[:-1])
+        at = start + bought
+        if not ((bars[at + 1] == bars[at] + 1) & ~wanted[bought + 1]).all():
+            return []
+        found += len(bought)
+    if found < 2:
         return []
     return [
-        f"each of {len(bought):,} rows of targets is followed by zeros on the next bar, which sell what was bought one "
-        f"bar later: a bar without rebalance is NaN, 0 closes"
+        f"each of {found:,} rows of targets is followed by zeros on the next bar, which sell what was bought one bar "
+        f"later: a bar without rebalance is NaN, 0 closes"
     ]
