@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from types import FunctionType
 from typing import Any
@@ -74,12 +74,14 @@ def take_loading(keywords: dict[str, Any]) -> dict[str, Any]:
 
 
 def refuse_unknown(
-    keywords: Iterable[str], call: Callable[..., Any], *others: Callable[..., Any], own: Iterable[str] = ()
+    keywords: Collection[str], call: Callable[..., Any], *others: Callable[..., Any], own: Iterable[str] = ()
 ) -> None:
     """ConfigError for the first of `keywords` that neither `load_panel` nor any of `others` takes, with the way out.
 
     call: what the user called, whose arguments may be meant; own: arguments of the strategy, which a grid takes.
     """
+    if not keywords:
+        return
     taken = {*_names(load_panel, by_name_only=True), *(name for other in others for name in _names(other))}
     for name in keywords:
         if name in taken:

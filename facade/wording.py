@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Iterable
 
-NEAR = 0.75  # share of letters in common, from which on two names of different length are one misspelt
+NEAR = 0.75  # share of letters in common, from which on names of unlike length are one misspelt
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -22,7 +22,7 @@ def _is_near(name: str, other: str) -> bool:
     """
     words = set(name.lower().split("_")), set(other.lower().split("_"))
     return (
-        len(name) == len(other)
+        abs(len(name) - len(other)) <= 1
         or words[0] <= words[1]
         or words[1] <= words[0]
         or difflib.SequenceMatcher(None, other, name).ratio() >= NEAR

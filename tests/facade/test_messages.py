@@ -366,6 +366,7 @@ FIELDS = list(KNOBS)
         ("initial_cahs", FIELDS, "initial_cash"),
         ("limit", COLUMNS, "limit_price"),
         ("IBN", ["IBM", "AAPL"], "IBM"),
+        ("BB", ["A", "B"], "B"),
         ("chekpoint", ["checkpoint", "constraint"], "checkpoint"),
         ("side", COLUMNS, None),  # shares letters with id
         ("sl_stop", FIELDS, None),  # with trailing_stop
