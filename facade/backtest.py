@@ -6,14 +6,15 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from facade.arguments import as_config, as_panel, refuse_engine_arguments
+from facade.arguments import as_config, as_panel, config_in_third_place, refuse_engine_arguments, refuse_unknown
 from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs, encode
 from facade.encode.market import volume_notices
 from facade.errors import BacktestWarning, Interrupted
 from facade.execute import execute
-from facade.results.refusals import describe_refusals
+from facade.results.notices import oversized
+from facade.results.refusals import count_refusals, describe_refusals
 from facade.results.result import Result
 from facade.results.run import Run
 from facade.strategies.functions import strategy_on
@@ -42,7 +43,8 @@ def run_backtest(
         `TargetWeights`, `TargetShares`, `Signals` or `Orders`, or a function that returns one, as for `sweep`: its
         argument `panel` is the panel, others need defaults. What is decided from bar t trades from bar t + 1 on.
     signals, context
-        Places of the event engine's call; array strategies carry their own arrays, so both are refused.
+        Places of the event engine's call; array strategies carry their own arrays, so both are refused. But a
+        configuration in third place, where `sweep` has it, is taken as `config`.
     config
         Account, costs and execution policies; `Config()` when not given. A mapping of fields is accepted.
     actions
@@ -79,12 +81,14 @@ def run_backtest(
     >>> result.orders.select("symbol", "status", "filled_quantity").rows()
     [('AAPL', 'filled', 345.0), ('IBM', 'filled', 448.0)]
     """
+    refuse_unknown(loading, run_backtest)
+    signals, config = config_in_third_place(signals, config)
     refuse_engine_arguments(strategy, signals, context)
     config = as_config(config)
     panel = as_panel(prices, actions, [config.spread], loading)
     run = run_encoded(panel, config, encode(panel, strategy_on(strategy, panel), config, align), progress)
     result = Result.from_run(run)
-    warn_of_rejections(result)
+    warn_of_rejections(result, run)
     return result
 
 
@@ -109,11 +113,16 @@ def _notices(panel: Panel, config: Config) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def warn_of_rejections(result: Result, stacklevel: int = 3) -> None:
-    """Warn (`BacktestWarning`) when orders were refused or cut, naming how many and the main reason.
+def warn_of_rejections(result: Result, run: Run | None = None, stacklevel: int = 3) -> None:
+    """Warn (`BacktestWarning`) when orders were refused or cut, naming how many, the main reason, and what of the
+    strategy of `run` made it likely.
 
     Costs two counters when there are none, and one pass over the orders' status and reason otherwise.
     """
-    text = describe_refusals(result.metrics, result.rejection_reasons)
-    if text:
-        warnings.warn(f"{text}. See result.rejections", BacktestWarning, stacklevel=stacklevel)
+    if not describe_refusals(result.metrics, {}):
+        return
+    # Of a run, since the facts of a result hold its notices too, for which whole arrays of the strategy are read.
+    reasons = result.rejection_reasons if run is None else count_refusals(run)
+    causes = [] if run is None else oversized(run)
+    text = ". ".join([describe_refusals(result.metrics, reasons), *causes, "See result.rejections"])
+    warnings.warn(text, BacktestWarning, stacklevel=stacklevel)

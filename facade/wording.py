@@ -6,11 +6,27 @@ import difflib
 import math
 from collections.abc import Iterable
 
+NEAR = 0.75  # share of letters in common, from which on names of unlike length are one misspelt
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """'; did you mean ...?' when one of `known` is near `name`, else nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = [other for other in difflib.get_close_matches(name, list(known), n=3) if _is_near(name, other)]
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _is_near(name: str, other: str) -> bool:
+    """Whether a slip of the hand or a word left out makes one of the other.
+
+    Letters in common are not enough: `side` has those of `id`, `tp` those of `type`.
+    """
+    words = set(name.lower().split("_")), set(other.lower().split("_"))
+    return (
+        abs(len(name) - len(other)) <= 1
+        or words[0] <= words[1]
+        or words[1] <= words[0]
+        or difflib.SequenceMatcher(None, other, name).ratio() >= NEAR
+    )
 
 
 def further(offenders: int) -> str:

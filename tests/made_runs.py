@@ -168,7 +168,12 @@ class Ledger:
         params["allow_short"] = 1
         inputs = SimpleNamespace(
             params=params,
-            intents=SimpleNamespace(orders=np.zeros(len(placed), schema.INTENT)),
+            intents=SimpleNamespace(
+                orders=np.zeros(len(placed), schema.INTENT),
+                signals=np.zeros(0, schema.SIGNAL),
+                weights=np.zeros((0, self.close.shape[1])),
+                target_bars=np.zeros(0, np.int32),
+            ),
             order_ids=pl.Series(self.ids, dtype=pl.String),
             tags=pl.Series(self.tags, dtype=pl.String),
             counts=self.counts,

@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
-EVENT_ENGINE_NAMES = {
-    "execution_mode": "timing ('next_bar' or 'same_bar_close')",
-    "execution_price": "timing",
-    "next_bar_execution_price": "timing",
-    "stop_level_basis": "rule_basis ('fill' or 'signal')",
-    "trail_hwm_source": "water_mark ('extreme' or 'close')",
-    "trail_stop_timing": "trail_timing ('lagged' or 'proved')",
-    "share_type": "lot (1 is whole shares, 0 is fractional)",
-    "share_rounding": "lot",
-    "commission_type": "the commission_* fields themselves; those above zero add up",
-    "slippage_type": "slippage_rate, slippage_fixed and spread themselves; those above zero add up",
-    "slippage_spread": "spread (a fraction of the price)",
-    "slippage_spread_by_asset": "spread (a mapping symbol -> fraction of the price)",
-    "slippage_spread_convention": "spread (the full spread)",
-    "partial_fills_allowed": "shortfall ('shrink')",
-    "reject_on_insufficient_cash": "shortfall ('reject')",
-    "entry_order_priority": "entry_rank ('submission' or 'rank')",
-    "fill_ordering": "entry_rank (exits are always served first)",
-    "cancel_policy": "time_in_force of each order",
-    "max_volume_participation": "max_participation",
-    "commission": "commission_rate",
-    "slippage": "slippage_rate",
-    "cash": "initial_cash",
-}
-"""What a field of the event engine, or a common short name, is called here."""
+from facade.foreign_names import hint
 
 
 def _unknown(name: str, fields: Mapping[str, Any]) -> str:
-    if name in EVENT_ENGINE_NAMES:
-        return f"Config has no field {name!r}; here it is {EVENT_ENGINE_NAMES[name]}"
-    near = difflib.get_close_matches(name, fields, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; the fields are {', '.join(sorted(fields))}"
-    return f"Config has no field {name!r}{hint}"
+    way = hint(name, fields) or f"; the fields are {', '.join(sorted(fields))}"
+    return f"Config has no field {name!r}{way}"
+
+
+def _slip(name: str, value: Any, unit: str, allowed: str) -> str:
+    """': ...' where a value is of another kind than the field, or written in percent; else nothing."""
+    is_number = unit not in ("flag", "policy")
+    if is_number and isinstance(value, str):
+        text = value.strip()
+        return f": it is text, not a number{f'; write {name}={text}' if _is_number(text) else ''}"
+    if is_number and isinstance(value, bool):
+        return f": it is {value}, not a number"
+    if isinstance(value, list | tuple | set) and not unit.startswith("("):
+        return f": it is a {type(value).__name__}, not one value; values to try are an axis of the grid of sweep"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return ""
+    if unit == "flag":
+        return f": it is a number; write {name}={bool(value)}" if value in (0, 1) else ""
+    if "an integer" in allowed and isinstance(value, float):
+        return f": it is a float; write {name}={int(value)}" if value.is_integer() else ": it is no integer"
+    if unit.startswith("fraction") and 1 <= value <= 100:
+        return f": it is a fraction, so {value:g} percent is {name}={value / 100:g}"
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _outside(name: str, location: Sequence[Any], values: Mapping[str, Any], fields: Mapping[str, Any]) -> str:
     value = values.get(name)
     key = location[-1] if len(location) > 1 else None
     extra = fields[name].json_schema_extra
-    shown = f"{name}={value!r}"
+    shown = name
     if isinstance(value, Mapping) and key in value:
-        shown = f"{name}[{key!r}]={value[key]!r}"
-    return f"Config {shown} is not allowed; {name} must be {extra['allowed']} (unit: {extra['unit']})"
+        shown, value = f"{name}[{key!r}]", value[key]
+    slip = _slip(shown, value, extra["unit"], extra["allowed"])
+    return f"Config {shown}={value!r} is not allowed{slip}; {name} must be {extra['allowed']} (unit: {extra['unit']})"
 
 
 def explain(errors: Sequence[Any], values: Mapping[str, Any], fields: Mapping[str, Any]) -> str:

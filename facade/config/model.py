@@ -160,6 +160,14 @@ class Config(BaseModel):
             return
         raise ConfigError(message)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise ConfigError(
+            f"Config is frozen: {name} stays as it is; config.replace({name}={value!r}) is a changed copy"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise ConfigError(f"Config is frozen: {name} stays as it is; config.replace({name}=...) is a changed copy")
+
     @model_validator(mode="before")
     @classmethod
     def _plain_numbers(cls, values: Any) -> Any:
@@ -277,16 +285,33 @@ class Config(BaseModel):
             shown["costs"] = "none"
         return shown
 
+    def _rates(self) -> Iterator[tuple[str, float]]:
+        """Rates charged on a fill, the highest of each field."""
+        for name in (
+            name for name, knob in KNOBS.items() if knob.group == "costs" and knob.unit.startswith("fraction")
+        ):
+            value = getattr(self, name)
+            rates = value.values() if isinstance(value, Mapping) else [value]
+            yield name, max((rate for rate in rates if isinstance(rate, float)), default=0.0)
+        yield "commission_tiers", max((rate for _, rate in self.commission_tiers or ()), default=0.0)
+
     def notices(self, has_volume: bool) -> list[str]:
         """What a reader of the result should know about this configuration, one sentence each."""
         lines = []
         if self.costs_are_zero():
             lines.append("costs are zero: no commission, spread, slippage or impact is charged")
+        lines += [
+            f"{name}={rate:g} is {rate * 100:g} percent on each fill; rates are fractions (0.1 percent is 0.001)"
+            for name, rate in self._rates()
+            if rate >= HIGH_RATE
+        ]
         if self.max_participation == "auto" and not has_volume:
             lines.append("fills are uncapped: the panel has no volume, so max_participation='auto' caps nothing")
         return lines
 
 
+HIGH_RATE = 0.1
+"""Rates of costs from here on are told of: percent may have been meant."""
 KNOBS: Mapping[str, Knob] = knobs_of(Config.model_fields)
 """Every field by name, in their order."""
 RULE_FIELDS = tuple(name for name, knob in KNOBS.items() if knob.group == "rules")

@@ -20,7 +20,7 @@ REASON_TEXT = {
     Reason.NO_SHORT: "more than was held, and it may not open a short position",
     Reason.COOLDOWN: "the asset was stopped out a few bars ago (cooldown)",
     Reason.MINIMUM: "its value is below min_notional",
-    Reason.LOT: "not a whole number of lots",
+    Reason.LOT: "less than one lot, or not a whole number of them (Config(lot=0) trades fractions)",
     Reason.DELISTED: "the asset was delisted, or has had no bar for max_stale sessions",
     Reason.NO_PRICE: "the asset had no price yet, so no size could be computed",
     Reason.NO_EQUITY: "the account had no equity to size it with",

@@ -251,6 +251,10 @@ class Result:
                 return object.__getattribute__(self, name)
             raise AttributeError(f"a Result has no attribute {name!r}{_pointer(name)}")
 
+        def __getitem__(self, name: Any) -> Any:
+            way = _pointer(name) if isinstance(name, str) else ""
+            raise TypeError(f"a Result is no table{way or f'; it has {FRAMES_AND_FIGURES}'}")
+
     @property
     def config(self) -> Config:
         """The configuration of the run."""
@@ -301,8 +305,13 @@ class Result:
         return summary_html(self.facts, self.metrics)
 
 
+FRAMES_AND_FIGURES = f"the frames {', '.join(FRAMES)}, and figures in result.metrics"
+
+
 def _pointer(name: str) -> str:
-    """Where a reader finds what is no attribute."""
+    """Where a reader finds what is no attribute, or was asked for by name in brackets."""
+    if name in FRAMES:
+        return f"; it is a frame: result.{name}"
     if name in METRICS:
         return f"; it is a metric: result.metrics[{name!r}]"
     if name.lower() in ("stats", "statistics", "performance", "report", "describe"):

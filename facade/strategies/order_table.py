@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from facade.errors import StrategyError
+from facade.foreign_names import hint
 from facade.strategies.frames import (
     require_columns,
     require_symbols,
@@ -17,7 +18,6 @@ from facade.strategies.frames import (
 from facade.strategies.order_checks import RULE_COLUMNS, check_orders, check_references
 from facade.strategies.order_columns import WHAT, OrderColumns
 from facade.strategies.reading import read_named_frame
-from facade.wording import did_you_mean
 from ml4t_kernel.schema import INTENT, RULES, IntentAction, Kind, TimeInForce
 
 KINDS = {kind.name.lower(): int(kind) for kind in Kind}
@@ -80,7 +80,7 @@ def _checked_frame(source: Any) -> pl.DataFrame:
     require_columns(frame, ("timestamp", "symbol"), WHAT)
     for name in frame.columns:
         if name not in COLUMNS:
-            raise StrategyError(f"{WHAT}: column {name!r} is not known{did_you_mean(name, COLUMNS)}")
+            raise StrategyError(f"{WHAT}: column {name!r} is not known{hint(name, COLUMNS)}")
     require_timestamps(frame["timestamp"], WHAT)
     if frame["symbol"].dtype != pl.Null:
         require_symbols(frame["symbol"], WHAT)

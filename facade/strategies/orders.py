@@ -15,10 +15,11 @@ from facade.errors import StrategyError
 from facade.strategies.draft import SWITCHES, Draft
 from facade.strategies.order_table import OrderTable, parse_orders
 from facade.strategies.placing import assets_of, bars_of
-from facade.strategies.strategy import Placed, Strategy
+from facade.strategies.strategy import Placed, Strategy, named_arguments
 from ml4t_kernel.schema import INTENT, RULES, IntentAction
 
 
+@named_arguments
 @dataclass(frozen=True, eq=False, repr=False)
 class Orders(Strategy):
     """Orders decided at the close of the bar of their timestamp, one a row.

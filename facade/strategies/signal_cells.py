@@ -12,6 +12,7 @@ import polars as pl
 from facade.data.panel import Panel
 from facade.data.selection import Selection
 from facade.errors import StrategyError
+from facade.foreign_names import here
 from facade.strategies.frames import (
     float_values,
     is_long,
@@ -53,15 +54,27 @@ def read_array(name: str, array: Any, flags: bool) -> Cells:
     if values.ndim != 2:
         raise StrategyError(f"{WHAT}: {name} must be an array (T, A), got shape {values.shape}")
     if (flags and values.dtype != bool) or (not flags and values.dtype.kind not in "fiu"):
-        raise StrategyError(f"{WHAT}: {name} must be {'boolean' if flags else 'numeric'}, got {values.dtype}")
+        way = _to_boolean(values.dtype) if flags else ""
+        raise StrategyError(f"{WHAT}: {name} must be {'boolean' if flags else 'numeric'}, got {values.dtype}{way}")
     return Cells(values, named.stamps, named.names, named.names is not None or named.stamps is not None)
+
+
+NUMBERS_TO_BOOLEAN = "; 0 and 1 become False and True with .astype(bool), in Polars with .cast(pl.Boolean)"
+GAPS_TO_FALSE = "; where shift() left gaps, .fillna(False).astype(bool) makes booleans again"
+
+
+def _to_boolean(dtype: np.dtype) -> str:
+    """How an array of numbers, or of booleans with gaps, becomes signals."""
+    return NUMBERS_TO_BOOLEAN if dtype.kind in "iuf" else GAPS_TO_FALSE if dtype.kind == "O" else ""
 
 
 def _column(frame: pl.DataFrame, column: str, name: str, flags: bool) -> np.ndarray:
     if not flags:
         return float_values(frame[column], f"{WHAT}: {name}")
     if frame[column].dtype not in (pl.Boolean, pl.Null):
-        raise StrategyError(f"{WHAT}: {name}, column {column!r} must be boolean, got {frame[column].dtype}")
+        dtype = frame[column].dtype
+        way = NUMBERS_TO_BOOLEAN if dtype.is_numeric() else ""
+        raise StrategyError(f"{WHAT}: {name}, column {column!r} must be boolean, got {dtype}{way}")
     return frame[column].cast(pl.Boolean).fill_null(False).to_numpy()
 
 
@@ -105,8 +118,10 @@ def read_frame(name: str, source: Any, flags: bool) -> Cells:
     fitting = [c for c in columns if (frame[c].dtype == pl.Boolean if flags else frame[c].dtype.is_numeric())]
     chosen = [c for c in columns if SINGULAR.get(c, c) == name] or fitting
     if len(chosen) != 1:
-        kind = "boolean" if flags else "numeric"
-        raise StrategyError(f"{WHAT}: {name} needs one {kind} column, or one called {name!r}; got {frame.columns}")
+        kind, way = "boolean" if flags else "numeric", next(filter(None, map(here, columns)), "")
+        if flags and not fitting and any(frame[column].dtype.is_numeric() for column in columns):
+            way = NUMBERS_TO_BOOLEAN
+        raise StrategyError(f"{WHAT}: {name} needs one {kind} column, or one called {name!r}; got {frame.columns}{way}")
     return long_cells(frame, chosen[0], name, flags)
 
 

@@ -28,13 +28,14 @@ from facade.strategies.signal_cells import (
     read_array,
     read_frame,
 )
-from facade.strategies.strategy import Placed, Strategy
+from facade.strategies.strategy import Placed, Strategy, named, named_arguments
 from facade.wording import further
 from ml4t_kernel.schema import SIGNAL, SizeType
 
 SIZE_TYPES = tuple(size_type.name.lower() for size_type in SizeType)
 
 
+@named_arguments
 @dataclass(frozen=True, eq=False, repr=False)
 class Signals(Strategy):
     """Entry and exit signals, decided at the close of their bar.
@@ -138,6 +139,7 @@ class Signals(Strategy):
         object.__setattr__(self, "ranks", ranks)
 
     @classmethod
+    @named
     def from_arrays(
         cls,
         entries: Any,

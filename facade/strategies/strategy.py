@@ -5,18 +5,27 @@ A new kind is one file with a subclass of `Strategy`; nothing else asks what kin
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import copy
-from typing import Any, ClassVar, Self, TypeVar
+from functools import wraps
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar
+
+import numpy as np
+import polars as pl
 
 from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.data.selection import Selection
+from facade.data.sources import is_pandas
 from facade.errors import StrategyError
+from facade.foreign_names import hint
 from facade.strategies.draft import Draft
 
 T = TypeVar("T")
+P = ParamSpec("P")
+K = TypeVar("K", bound="Strategy")
 
 
 class Strategy(ABC):
@@ -70,8 +79,45 @@ def require_strategy(strategy: Any) -> Strategy:
     """The strategy; StrategyError for a frame, an array or a function."""
     if not isinstance(strategy, Strategy):
         got = f"the class {strategy.__name__}" if isinstance(strategy, type) else type(strategy).__name__
-        raise StrategyError(f"strategy must be {kinds_of_strategy()}, got {got}")
+        raise StrategyError(f"strategy must be {kinds_of_strategy()}, got {got}{way_to_strategy(strategy)}")
     return strategy
+
+
+def way_to_strategy(given: Any) -> str:
+    """'; ...', what to do with something that stands where a strategy belongs; nothing where nobody can tell."""
+    if isinstance(given, Panel):
+        return "; are prices and strategy swapped? Prices come first, the strategy second"
+    if isinstance(given, Config):
+        return "; a Config goes to config="
+    if isinstance(given, np.ndarray):
+        return "; an array goes into TargetWeights.from_array(weights) or Signals.from_arrays(entries, exits)"
+    if isinstance(given, pl.DataFrame | pl.LazyFrame) or is_pandas(given):
+        return "; a frame goes into the kind that it is: TargetWeights(frame), Signals(frame) or Orders(frame)"
+    return ""
+
+
+def named(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, but an argument that it has not is a StrategyError that says what to write instead."""
+    known = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    what = function.__qualname__.removesuffix(".__init__")
+
+    @wraps(function)
+    def call(*args: P.args, **keywords: P.kwargs) -> T:
+        for name in keywords:
+            if name not in known:
+                rule = f"{what} has no argument {name!r}"
+                if name in Config.model_fields:
+                    raise StrategyError(f"{rule}; it is a field of Config: config=Config({name}=...)")
+                raise StrategyError(rule + (hint(name, known) or f" (arguments: {', '.join(known)})"))
+        return function(*args, **keywords)
+
+    return call
+
+
+def named_arguments(kind: type[K]) -> type[K]:
+    """The class, built as `named` has it."""
+    kind.__init__ = named(kind.__init__)  # type: ignore[method-assign]
+    return kind
 
 
 class Placed:

@@ -13,7 +13,7 @@ from facade.data.panel import Panel
 from facade.data.selection import Selection
 from facade.errors import StrategyError
 from facade.strategies.draft import WIDE, Draft
-from facade.strategies.strategy import Placed, Strategy
+from facade.strategies.strategy import Placed, Strategy, named, named_arguments
 from facade.strategies.target_rows import (
     GivenTargets,
     TargetRows,
@@ -37,6 +37,7 @@ def _describe_targets(name: str, given: GivenTargets) -> str:
     return f"{name}({shape}{' long rows' if given.values.ndim == 1 else ''})"
 
 
+@named_arguments
 @dataclass(frozen=True, eq=False, repr=False)
 class TargetWeights(Strategy):
     """Target weights: fractions of equity wanted at the bars given, sized at the close of each.
@@ -81,6 +82,7 @@ class TargetWeights(Strategy):
         _check_non_negative("min_weight_change", self.min_weight_change, "TargetWeights")
 
     @classmethod
+    @named
     def from_array(
         cls,
         weights: Any,
@@ -116,6 +118,7 @@ class TargetWeights(Strategy):
         return _describe_targets("TargetWeights", self.given)
 
 
+@named_arguments
 @dataclass(frozen=True, eq=False, repr=False)
 class TargetShares(Strategy):
     """Target positions in shares at the bars given; frames as for `TargetWeights`, long ones with column `shares`.
@@ -140,6 +143,7 @@ class TargetShares(Strategy):
         object.__setattr__(self, "given", read_target_frame(self.frame, names, "TargetShares"))
 
     @classmethod
+    @named
     def from_array(cls, shares: Any, *, min_notional: float | None = None) -> Self:
         """From an array (T, A) in the order of the panel, or a frame by name, as for `TargetWeights.from_array`."""
         _check_non_negative("min_notional", min_notional, "TargetShares")

@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 import polars as pl
 
-from facade.arguments import as_config, as_panel, refuse_engine_arguments
+from facade.arguments import as_config, as_panel, refuse_engine_arguments, refuse_swapped, refuse_unknown
 from facade.config.model import Config
 from facade.errors import BacktestWarning, ConfigError, Interrupted
 from facade.sweeps.grid.grid import read_grid
@@ -116,8 +116,9 @@ def sweep(
     >>> result.table.select("row", "fast", "slow", "stop_loss", "num_trades").head(3).rows()
     [(0, 10, 50, None, 79), (1, 10, 50, 0.05, 132), (2, 10, 100, None, 53)]
     """
-    _check_arguments(strategy, keep, loading)
+    _check_arguments(prices, strategy, keep, loading)
     config, variants = as_config(config), Variants(strategy)
+    refuse_unknown(loading, sweep, own=variants.parameters)
     with closing(place_of(executor, n_jobs)) as place:
         read = read_grid(
             grid, config, parameters=variants.parameters, variants=variants.names, constraint=constraint, seed=seed
@@ -132,7 +133,8 @@ def sweep(
             return _run(plan, rows, place, notes, progress, checkpoint)
 
 
-def _check_arguments(strategy: Any, keep: str, loading: dict[str, Any]) -> None:
+def _check_arguments(prices: Any, strategy: Any, keep: str, loading: dict[str, Any]) -> None:
+    refuse_swapped(prices)
     refuse_engine_arguments(strategy, loading.pop("signals", None), loading.pop("context", None))
     if keep not in KEPT:
         near = did_you_mean(str(keep), KEPT)

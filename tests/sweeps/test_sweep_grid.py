@@ -233,8 +233,9 @@ def test_an_argument_called_like_a_column_of_the_result_is_refused():
 def test_refusals_name_the_first_row_with_the_value():
     message = refusal({"lot": [1, 2], "stop_loss": [0.1, 5, 0.2], "cooldown": [0, 1]})
     assert message == (
-        "grid row 2, column 'stop_loss': Config stop_loss=5 is not allowed; stop_loss must be 0 < x < 1, "
-        "a mapping symbol -> such a number, or None (unit: fraction of basis)"
+        "grid row 2, column 'stop_loss': Config stop_loss=5 is not allowed: it is a fraction, so 5 percent is "
+        "stop_loss=0.05; stop_loss must be 0 < x < 1, a mapping symbol -> such a number, or None "
+        "(unit: fraction of basis)"
     )
     assert "grid row 4, column 'lot': Config lot=-1" in refusal({"lot": [1, -1], "cooldown": [0, 1, 2, 3]})
     assert "grid row 3, column 'lot'" in refusal(pl.DataFrame({"lot": [1, 1, 1, -1, -1]}))

@@ -16,10 +16,10 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import FailFast, TypeAdapter, ValidationError
 
-from facade.config.errors import EVENT_ENGINE_NAMES
 from facade.config.model import Config
 from facade.data.clock import parse_bound
 from facade.errors import ConfigError, DataError, listing
+from facade.foreign_names import hint
 from facade.strategies.functions import PANEL
 from facade.sweeps.grid.axes import DEFAULT, Axis
 from facade.wording import did_you_mean
@@ -60,10 +60,8 @@ class Names:
 
     def _unknown(self, name: str) -> str:
         rule = f"{name!r} is neither a field of Config nor an argument of the strategy"
-        if name in EVENT_ENGINE_NAMES:
-            return f"{rule}; here it is {EVENT_ENGINE_NAMES[name]}"
         own = [argument for argument in self.parameters if argument != PANEL]
-        near = did_you_mean(name, [*own, *RESERVED, *Config.model_fields])
+        near = hint(name, [*own, *RESERVED, *Config.model_fields])
         return rule + (near or f" (its arguments: {listing(own, 20) or 'none'})")
 
     def require(self, given: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from facade.data.panel import Panel
 from facade.errors import StrategyError
 from facade.strategies.functions import PANEL, arguments_of, called
-from facade.strategies.strategy import Strategy, kinds_of_strategy
+from facade.strategies.strategy import Strategy, kinds_of_strategy, way_to_strategy
 from facade.sweeps.grid.axes import shown
 
 
@@ -75,7 +75,7 @@ def _read(what: str, given: Any) -> Variant:
     if not callable(given):
         raise StrategyError(
             f"{what} must be {kinds_of_strategy()}, a function of parameters that returns one, or a mapping "
-            f"name -> strategy, got {type(given).__name__}"
+            f"name -> strategy, got {type(given).__name__}{way_to_strategy(given)}"
         )
     return Variant(what, given, arguments_of(what, given))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from facade.arguments import as_config, as_panel, take_loading
+from facade.arguments import as_config, as_panel, refuse_unknown, take_loading
 from facade.config.model import Config
 from facade.data.actions import adjust
 from facade.data.panel import Panel
@@ -119,6 +119,7 @@ def capacity(
     amounts = _checked(capital)
     if isinstance(strategy, Mapping):
         raise StrategyError(f"capacity is of one strategy; call it for each of {listing(strategy)}")
+    refuse_unknown(keywords, capacity, sweep)
     config = as_config(config)
     panel = as_panel(prices, actions, [config.spread], take_loading(keywords))
     _warn_if_flat(config, panel)

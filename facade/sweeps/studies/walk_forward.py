@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from facade.arguments import as_config, as_panel, take_loading
+from facade.arguments import as_config, as_panel, refuse_swapped, refuse_unknown, take_loading
 from facade.config.model import Config
 from facade.data.memory import frozen
 from facade.data.panel import Panel
@@ -184,10 +184,12 @@ def walk_forward(
     >>> found.folds.select("test_start", "length").rows()
     [(datetime.date(2004, 3, 1), 50), (datetime.date(2007, 3, 1), 50), (datetime.date(2010, 3, 1), 50)]
     """
+    refuse_swapped(prices)
     config = as_config(config)
     check_metric(metric, column_types())
     maximize = direction_of(metric, maximize)
     given = Variants(strategy)
+    refuse_unknown(keywords, walk_forward, sweep, own=given.parameters)
     read = read_grid(
         grid,
         config,

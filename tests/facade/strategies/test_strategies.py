@@ -194,7 +194,7 @@ def test_rules_carried_by_orders():
 
 def test_columns_and_dtypes_of_orders_are_checked():
     good = orders({})
-    with pytest.raises(StrategyError, match="column 'limit' is not known; did you mean 'limit_price'"):
+    with pytest.raises(StrategyError, match="column 'limit' is not known; here it is limit_price"):
         Orders(good.with_columns(limit=1.0))
     with pytest.raises(StrategyError, match="column 'symbol' is missing"):
         Orders(good.drop("symbol"))
