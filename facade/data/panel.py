@@ -18,12 +18,13 @@ from facade.data.actions import (
     infer_delistings,
     read_actions,
 )
+from facade.data.arrays import check_symbols, copy_arrays, freeze, raw_bytes
 from facade.data.clock import Clock, bar_dates, make_clock, session_values, to_timestamps
 from facade.data.dividends import guard_dividends
 from facade.data.load import load, told_of
 from facade.data.matching import match_names
 from facade.data.memory import all_frozen
-from facade.data.pivot import pivot, refuse_too_large
+from facade.data.pivot import pivot
 from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
@@ -120,9 +121,9 @@ class Panel:
         matched = match_names(
             {name: values for name, values in given.items() if values is not None}, symbols, timestamps
         )
-        arrays = _copy_arrays(matched.arrays)
+        arrays = copy_arrays(matched.arrays)
         bars, assets = arrays["close"].shape
-        names, timestamps = _check_symbols(matched.symbols, assets), matched.timestamps
+        names, timestamps = check_symbols(matched.symbols, assets), matched.timestamps
         clock = make_clock(to_timestamps(timestamps, bars), bar_label, session_values(sessions, bars))
         return _assemble(arrays, clock, names, actions, repairs, delisting)
 
@@ -142,16 +143,16 @@ class Panel:
         sha = hashlib.sha256()
         labels = (self.shape, self.symbols, str(self.timestamps.dtype), self.periods_per_year, sorted(self.extras))
         sha.update(repr(labels).encode())
-        sha.update(_bytes(self.timestamps.to_physical().cast(pl.Int64).to_numpy()))
+        sha.update(raw_bytes(self.timestamps.to_physical().cast(pl.Int64).to_numpy()))
         if self.begins is not None:
-            sha.update(_bytes(self.begins.to_physical().cast(pl.Int64).to_numpy()))
-        sha.update(_bytes(self.sessions))
+            sha.update(raw_bytes(self.begins.to_physical().cast(pl.Int64).to_numpy()))
+        sha.update(raw_bytes(self.sessions))
         for name in FIELDS:
-            sha.update(_bytes(getattr(self, name)))
+            sha.update(raw_bytes(getattr(self, name)))
         for name in sorted(self.extras):
-            sha.update(_bytes(self.extras[name]))
+            sha.update(raw_bytes(self.extras[name]))
         for name in ("bar", "asset", "kind", "value"):
-            sha.update(_bytes(self.action_rows[name]))
+            sha.update(raw_bytes(self.action_rows[name]))
         return sha.hexdigest()
 
     def adjusted(self, field: str, dividends: bool = False) -> np.ndarray:
@@ -249,7 +250,7 @@ class Panel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        _freeze(self.__dict__)  # pickling forgets that an array is read-only
+        freeze(self.__dict__)  # pickling forgets that an array is read-only
 
 
 def load_panel(
@@ -359,7 +360,7 @@ def _assemble(
         "repairs": repaired,
         "notices": () if clock.begins is None else (BEGINS,),
     }
-    _freeze(state)
+    freeze(state)
     return Panel(**state)
 
 
@@ -424,61 +425,6 @@ def _actions_of(
         found, inferred = infer_delistings(found, clock, symbols, close)
     found.rows.flags.writeable = False
     return found, inferred
-
-
-def _copy_arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """(T, A) float64 copies in C order, all of one shape."""
-    if "close" not in given:
-        raise DataError("prices need a close")
-    sources = {name: _to_columns(name, values) for name, values in given.items()}
-    bars, assets = sources["close"].shape
-    for name, source in sources.items():
-        if source.shape != (bars, assets):
-            raise DataError(f"{name} has the shape {source.shape}, close has {(bars, assets)}")
-    if not bars or not assets:
-        raise DataError(f"prices have no rows or no symbols: shape {(bars, assets)}")
-    refuse_too_large(bars, assets, len(sources))
-    return {name: np.array(source, dtype=np.float64, order="C", copy=True) for name, source in sources.items()}
-
-
-def _to_columns(name: str, values: Any) -> np.ndarray:
-    """The values as a two-dimensional array of numbers, not copied if they are one."""
-    source = np.asarray(values)
-    if source.dtype.kind == "O":  # Decimal and the like
-        try:
-            source = source.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{name} must be an array of numbers: {error}") from error
-    if source.dtype.kind not in "fiu":
-        raise DataError(f"{name} must be an array of numbers, not {source.dtype}")
-    if source.ndim not in (1, 2):
-        raise DataError(f"{name} must have the shape (bars, symbols), not {source.shape}")
-    return source[:, None] if source.ndim == 1 else source
-
-
-def _check_symbols(symbols: Sequence[str] | None, assets: int) -> tuple[str, ...]:
-    if symbols is None:
-        return tuple(f"A{number}" for number in range(assets))
-    if isinstance(symbols, str):
-        raise DataError(f"symbols must be a list of symbols: [{symbols!r}]")
-    names = tuple(str(name) for name in symbols)
-    if len(names) != assets:
-        raise DataError(f"symbols must be one a column: {len(names):,} given for {assets:,} columns")
-    if len(set(names)) < len(names):
-        raise DataError(
-            f"symbols must be unique; repeated: {listing(sorted({n for n in names if names.count(n) > 1}))}"
-        )
-    return names
-
-
-def _freeze(state: Mapping[str, Any]) -> None:
-    for value in (*state.values(), *state.get("extras", {}).values()):
-        if isinstance(value, np.ndarray):
-            value.flags.writeable = False
-
-
-def _bytes(array: np.ndarray) -> memoryview:
-    return np.ascontiguousarray(array).data.cast("B")
 
 
 def _escape(text: str) -> str:

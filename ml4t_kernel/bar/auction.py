@@ -4,14 +4,12 @@ Exits by submission, position rules, batch entries scaled together, other entrie
 of what was just opened.
 """
 
-from math import inf
-
+from ml4t_kernel.bar.batch import phase_price, serve_batch
 from ml4t_kernel.bar.fills import (
     closing_shares,
     cut_to_position,
     fill,
     fill_at_turn,
-    look_up,
     pull_trigger,
     take,
     take_as_stop,
@@ -20,15 +18,13 @@ from ml4t_kernel.bar.marks import drop_closed, revalue, revalue_shorts
 from ml4t_kernel.bar.rule_orders import exit_by_rules, serve_passed_levels
 from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.sorting import sort_rows, sort_rows_by_key
-from ml4t_kernel.money.ledger import buying_power, cash_needed, refresh_budget, within_budget
-from ml4t_kernel.money.prices import EPS, RESIDUE, absent, floor_to_lot, meets_limit, present, reaches, slice_price
+from ml4t_kernel.money.prices import absent, meets_limit, present, reaches
 from ml4t_kernel.orders.chains import chain, remake_band
 from ml4t_kernel.orders.life import (
     activate,
     count_phase_orders,
     expire_order,
     expire_phase,
-    hold_back,
     is_over,
     start_clock,
 )
@@ -56,11 +52,6 @@ from ml4t_kernel.schema import (
 )
 
 # Who may act ---------------------------------------------------------------------------------------------------------
-
-
-@inlined
-def phase_price(t, a, at, market):
-    return market.open[t, a] if at == OPEN else market.close[t, a]
 
 
 @inlined
@@ -200,77 +191,6 @@ def serve_exits(t, at, market, intents, params, book, tape):
     # They were found in the order of exits; among the entries submission decides.
     if late > 0:
         sort_rows(book.entries, w.entries)
-
-
-# Batch of entries (2.3) ----------------------------------------------------------------------------------------------
-
-
-@inlined
-def batch_quantity(t, k, at, market, params, book, tape):
-    """Unsigned shares of a batch order at this price before cash: its rest, cut to budget and lots. Sets the slice."""
-    o = tape.orders[k]
-    p = book.positions[o.asset]
-    w = book.work[0]
-    price = phase_price(t, o.asset, at, market)
-    if absent(price) or o.batch == ALONE or not is_open(o) or o.left * p.shares < 0.0:
-        return 0.0
-    if o.left < 0.0 and not params.allow_short:
-        return 0.0
-    w.phase_price = price
-    w.want = o.left
-    take(price, limit_of(o, tape.details[0]), w)
-    look_up(t, o.asset, w, market, params)
-    quantity = abs(o.left)
-    if params.needs_volume:
-        volume = market.budget_volume[t, o.asset] if params.max_participation < inf else 0.0
-        refresh_budget(w, volume, p, params)
-        quantity = within_budget(quantity, p, params)
-        if quantity < abs(o.left):
-            hold_back(o, book.state[0])
-    return quantity
-
-
-@inlined
-def weigh_batch(t, at, market, params, book, tape):
-    """Shares of each batch entry in book.amounts, and the cash they need together (added in submission order)."""
-    w = book.work[0]
-    needed = 0.0
-    for j in range(w.entries):
-        k = book.entries[j]
-        quantity = batch_quantity(t, k, at, market, params, book, tape)
-        book.amounts[j] = quantity
-        if quantity > 0.0:
-            o = tape.orders[k]
-            price = slice_price(quantity, w, book.positions[o.asset], params)
-            needed += cash_needed(quantity, price, w, o, tape.details[o.detail], params)
-    return needed
-
-
-@inlined
-def serve_batch(t, at, market, intents, params, book, tape):
-    """If cash is short all entries of the batch are scaled once by available / needed; each passes the cash check."""
-    s = book.state[0]
-    w = book.work[0]
-    available = max(0.0, buying_power(w, s))
-    # Without cash nothing of the batch is weighed: what then waits is not held back by volume.
-    if available <= 0.0 or (params.lot <= 0.0 and available < RESIDUE * s.equity):
-        return
-    needed = weigh_batch(t, at, market, params, book, tape)
-    scale = 1.0
-    # Scaled once: scaling again after lots were floored would favour whoever comes last.
-    if needed > available * (1.0 + EPS):
-        scale = available / needed
-    for j in range(w.entries):
-        quantity = book.amounts[j]
-        if quantity > 0.0 and scale < 1.0:
-            quantity = floor_to_lot(quantity * scale, params.lot)
-        if quantity > 0.0:
-            k = book.entries[j]
-            o = tape.orders[k]
-            w.phase_price = phase_price(t, o.asset, at, market)
-            take(w.phase_price, limit_of(o, tape.details[0]), w)
-            w.entry = 1
-            fill(t, k, quantity if o.left > 0.0 else -quantity, market, intents, params, book, tape)
 
 
 # Other entries -------------------------------------------------------------------------------------------------------
