@@ -242,7 +242,8 @@ def sliced(scenario, rng, growing):
     book = kernel_book.new_book(panel.shape[1], len(inputs.intents.orders), 0)
     if growing:
         names = ("queue", "exits", "entries", "key_rank", "amounts")
-        book = book._replace(**{name: getattr(book, name)[:1].copy() for name in names})
+        least = 2 * panel.shape[1]  # what every book has: a phase lists assets in them too
+        book = book._replace(**{name: getattr(book, name)[:least].copy() for name in names})
     tape = kernel_book.new_tape(panel.shape[0], rows)
     strategy, params = entries.no_strategy(), kernel_book.records(inputs.params)
     market, intents = (type(b)(*(kernel_book.records(array) for array in b)) for b in (inputs.market, inputs.intents))
