@@ -75,6 +75,11 @@ def plot(
         figure.add_trace(go.Scatter(**_thinned(times, line, max_points)), row=row, col=1)
     for markers in _trade_markers(trades.filter(pl.col("status") == "closed"), max_trades):
         figure.add_trace(go.Scatter(**markers), row=4, col=1)
+    if not metrics["num_trades"]:
+        # the only panel with dates on its axis, which nothing else would draw
+        ends = as_x(times.gather([0, len(times) - 1])) if len(times) else []
+        figure.add_trace(go.Scatter(x=ends, y=[0.0] * len(ends), mode="none", showlegend=False), row=4, col=1)
+    _show_standstill(figure, equity)
     _lay_out(figure, title or _title(facts, metrics), height, numbered=equity["timestamp"].dtype.is_integer())
     return figure
 
@@ -175,9 +180,21 @@ def _trade_texts(trades: pl.DataFrame) -> list[str]:
 
 
 def _row_titles(count: int, max_trades: int) -> tuple[str, ...]:
+    if not count:
+        return (*ROWS[:3], "Closed trades: none")
     if count <= max_trades:
         return ROWS
     return (*ROWS[:3], f"{ROWS[3]} (the {max_trades:,} largest of {count:,})")
+
+
+def _show_standstill(figure: Figure, equity: pl.DataFrame) -> None:
+    """An account that never moves: axes as wide as a percent of it, not as rounding."""
+    low, high = equity["equity"].min(), equity["equity"].max()
+    if low is None or low != high:
+        return
+    margin = 0.01 * abs(float(low)) or 1.0  # type: ignore[arg-type]
+    figure.update_yaxes(range=[float(low) - margin, float(low) + margin], row=1, col=1)  # type: ignore[arg-type]
+    figure.update_yaxes(range=[-0.02, 0.0], row=2, col=1)
 
 
 def _title(facts: Facts, metrics: Mapping[str, float | int]) -> str:
