@@ -123,6 +123,19 @@ def test_limits_out_of_range_are_refused(options):
         Result.from_run(small_ledger().run()).plot(**options)
 
 
-def test_a_run_without_bars_or_trades_is_still_a_figure():
-    assert len(Result.from_run(Ledger([[10.0, 1.0]] * 2).run()).plot().data) == 5
-    assert len(Result.from_run(Ledger([[10.0, 1.0]] * 2).run(bars=0)).plot().data) == 5
+@pytest.mark.parametrize("bars", [None, 0])
+def test_a_run_without_bars_or_trades_is_still_a_figure(bars):
+    ledger = Ledger([[10.0, 1.0]] * 2)
+    figure = Result.from_run(ledger.run() if bars is None else ledger.run(bars=bars)).plot()
+    drawn = [trace for trace in figure.data if trace.mode != "none"]
+    assert len(drawn) == 5
+    assert "Closed trades: none" in [text.text for text in figure.layout.annotations]
+    (axis,) = [trace for trace in figure.data if trace.mode == "none"]  # without it no panel has dates on its axis
+    assert len(axis.x) == (2 if bars is None else 0)
+
+
+def test_an_account_that_stands_still_has_axes_of_a_percent():
+    figure = Result.from_run(Ledger([[10.0, 1.0]] * 2).run()).plot()
+    assert figure.layout.yaxis.range == (99_000.0, 101_000.0)
+    assert figure.layout.yaxis2.range == (-0.02, 0.0)
+    assert Result.from_run(small_ledger().run()).plot().layout.yaxis.range is None
