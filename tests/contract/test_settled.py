@@ -216,8 +216,10 @@ def test_a_replaced_market_child_ends_with_the_position():
 
 
 @pytest.mark.parametrize("trail_timing", ["lagged", "proved"])
-def test_the_extreme_of_a_bar_arms_a_trail_for_the_next_bar(trail_timing):
-    rows = [buy(0, trailing_stop=0.05, trail_activation=0.10)]
+@pytest.mark.parametrize("others", [[], [buy(0, limit=50.0)]])
+def test_the_extreme_of_a_bar_arms_a_trail_for_the_next_bar(trail_timing, others):
+    # others: an order that waits, with which no bar is passed over
+    rows = [buy(0, trailing_stop=0.05, trail_activation=0.10), *others]
     for run in told([100, 100, (100, 120, 100, 110), 110], rows, trail_timing=trail_timing):
         # armed at 4.4 of bar 2, level 114 from bar 3 on
         assert run.fills == [(1, 10.0, 100.0), (3, -10.0, 110.0)] and run.ambiguous == [], run.judge
@@ -234,9 +236,10 @@ def test_a_trail_that_was_armed_is_counted_or_proved():
 
 @pytest.mark.parametrize("limit_fill", ["touch", "through"])
 @pytest.mark.parametrize(("close", "met"), [(100, True), (99.5, False)])
-def test_a_level_at_the_price_of_a_birth_on_the_other_side_needs_the_close(limit_fill, close, met):
+@pytest.mark.parametrize("high", [101, 110])  # 110: the way down comes first, and the way up is walked after the birth
+def test_a_level_at_the_price_of_a_birth_on_the_other_side_needs_the_close(limit_fill, close, met, high):
     rows = [buy(0, limit=100.0, id="p"), child(0, limit=100.0)]
-    for run in told([101, (101, 101, 99, close)], rows, limit_fill=limit_fill):
+    for run in told([101, (101, high, 99, close)], rows, limit_fill=limit_fill):
         assert run.fills == [(1, 10.0, 100.0)] + [(1, -10.0, 100.0)] * met, run.judge
         assert run.ambiguous == ([] if met else [(1, "entry_bar")]), run.judge
 
