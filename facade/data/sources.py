@@ -172,6 +172,12 @@ def _are_rows(source: Any) -> bool:
     return bool(source) and isinstance(source[0], (list, tuple))
 
 
+def _utc(milliseconds: Any) -> pl.Expr | pl.Series:
+    """Times of a count since 1970, in microseconds as every other clock of the package."""
+    times = pl.from_epoch(milliseconds, "ms")
+    return times.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
 def _from_rows(source: Any, what: str) -> pl.DataFrame:
     """Rows [ms since 1970, open, high, low, close, volume], as ccxt returns them; times are UTC."""
     if not source:
@@ -188,7 +194,7 @@ def _from_rows(source: Any, what: str) -> pl.DataFrame:
         prices = pl.col(*ROW[1:]).cast(pl.Float64)
         if unit_of(stamps) != "ms":
             raise DataError(f"{what}: {stamps[0]} in row 0 is no time in milliseconds since 1970")
-        return frame.with_columns(pl.from_epoch(stamps, "ms").dt.replace_time_zone("UTC").alias("timestamp"), prices)
+        return frame.with_columns(_utc(stamps).alias("timestamp"), prices)
     except (pl.exceptions.PolarsError, TypeError) as error:
         raise DataError(f"{what} given as a list cannot be read: {error}") from error
 

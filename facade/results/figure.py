@@ -78,7 +78,9 @@ def plot(
     if not metrics["num_trades"]:
         # the only panel with dates on its axis, which nothing else would draw
         ends = as_x(times.gather([0, len(times) - 1])) if len(times) else []
-        figure.add_trace(go.Scatter(x=ends, y=[0.0] * len(ends), mode="none", showlegend=False), row=4, col=1)
+        figure.add_trace(
+            go.Scatter(x=ends, y=[0.0] * len(ends), mode="none", name="time axis", showlegend=False), row=4, col=1
+        )
     _show_standstill(figure, equity)
     _lay_out(figure, title or _title(facts, metrics), height, numbered=equity["timestamp"].dtype.is_integer())
     return figure
