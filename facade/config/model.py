@@ -24,13 +24,13 @@ from facade.config.knobs import GROUPS, Knob, account, cost, knobs_of, policy, r
 from facade.config.per_asset import FREEZE, PerAsset
 from facade.config.toml import toml_text
 from facade.errors import ConfigError
-from ml4t_kernel.schema import MAX_TIERS
+from ml4t_kernel.schema import MAX_TIERS, MOST_BARS
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=MOST_BARS)]
 FractionRule = Fraction | Annotated[Mapping[str, Fraction], *FREEZE] | None
 PositiveRule = Positive | Annotated[Mapping[str, Positive], *FREEZE] | None
 ActivationRule = NonNegative | Annotated[Mapping[str, NonNegative], *FREEZE]
@@ -91,7 +91,7 @@ class Config(BaseModel):
     impact_sigma: NonNegative = cost(
         0.0, "s of k x sigma^s x (q/V)^p; 0 reads no sigma.", "power", part_of="impact_coefficient"
     )
-    volatility_window: Annotated[int, Field(ge=2)] = cost(
+    volatility_window: Annotated[int, Field(ge=2, le=MOST_BARS)] = cost(
         20, "Returns in sigma, over the asset's own bars before the fill.", "bars", part_of="impact_coefficient"
     )
 
@@ -130,7 +130,7 @@ class Config(BaseModel):
     entry_rank: Literal["submission", "rank"] = policy(
         "submission", "Order in which entries are served.", flag=("rank_given", "rank")
     )
-    cooldown: Annotated[int, Field(ge=0)] = policy(
+    cooldown: Annotated[int, Field(ge=0, le=MOST_BARS)] = policy(
         0, "Closes after a stop-out at which entries are refused, its own included.", unit="bars"
     )
     max_stale: Count = policy(20, "Sessions in a row without a bar after which an asset is closed.", unit="sessions")

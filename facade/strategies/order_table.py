@@ -18,7 +18,7 @@ from facade.strategies.frames import (
 from facade.strategies.order_checks import RULE_COLUMNS, check_orders, check_references
 from facade.strategies.order_columns import WHAT, OrderColumns
 from facade.strategies.reading import read_named_frame
-from ml4t_kernel.schema import INTENT, RULES, IntentAction, Kind, TimeInForce
+from ml4t_kernel.schema import INTENT, MOST_BARS, RULES, IntentAction, Kind, TimeInForce
 
 KINDS = {kind.name.lower(): int(kind) for kind in Kind}
 KIND_ALIASES = {"moo": TimeInForce.AT_OPEN, "moc": TimeInForce.AT_CLOSE}
@@ -112,8 +112,8 @@ def _fill_intents(columns: OrderColumns) -> tuple[np.ndarray, dict[str, np.ndarr
     intents["trail"] = columns.number("trail_amount")
     intents["rank"] = columns.number("rank")
     bars = columns.number("bars")
-    columns.fail_where(~np.isnan(bars) & ~((bars >= 1) & (bars == np.floor(bars)) & (bars < 2**31)), "bars",
-                       f"must be an integer 1 <= n <= {2**31 - 1:,}")  # fmt: skip
+    columns.fail_where(~np.isnan(bars) & ~((bars >= 1) & (bars == np.floor(bars)) & (bars <= MOST_BARS)), "bars",
+                       f"must be an integer 1 <= n <= {MOST_BARS:,}")  # fmt: skip
     intents["bars"] = np.nan_to_num(bars)
     kind, kind_given, times, times_given = _kinds_and_times(columns)
     intents["kind"], intents["time_in_force"] = kind, times

@@ -222,4 +222,5 @@ NO_ROW = -1  # of a table: none
 WITHDRAWN, UNBORN = -2, -3  # Book.placed: never to be, and (minus a row of details) a child not born yet
 NEVER = np.iinfo(np.int32).max  # an expiry bar that never comes
 MAX_TIERS = 8
+MOST_BARS = 1_000_000_000  # that an order, a time exit or a cooldown may count: with a bar's number it fits 32 bits
 BLOCK = 64  # bars over which the chain of an asset may sleep

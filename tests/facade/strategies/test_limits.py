@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from facade import (
+    Config,
     ConfigError,
     DataError,
     Orders,
@@ -63,12 +64,21 @@ def test_the_largest_itself_runs_to_a_row_that_says_what_became_of_it():
     assert result.orders["quantity"][0] == LARGEST and result.orders["reason"][0] == "cash"
 
 
-@pytest.mark.parametrize("bars", [2**31, 2.0**40, 0, -1, 1.5])
+@pytest.mark.parametrize("bars", [10**9 + 1, 2**31, 2.0**40, 0, -1, 1.5])
 def test_the_range_of_bars_is_in_the_message(bars):
-    with pytest.raises(StrategyError, match="must be an integer 1 <= n <= 2,147,483,647|needs the number of bars"):
+    with pytest.raises(StrategyError, match="must be an integer 1 <= n <= 1,000,000,000|needs the number of bars"):
         Orders(orders(time_in_force="bars", bars=[1.0, float(bars)]))
-    longest = Orders(orders(time_in_force="bars", bars=[1, 2**31 - 1]))
-    assert run_backtest(PANEL, longest).orders.height == 2
+    longest = Orders(orders(type="limit", limit_price=[1.0, 99.0], time_in_force="bars", bars=[10**9, 10**9]))
+    assert run_backtest(PANEL, longest).orders["status"].to_list() == ["live", "live"]  # not expired at once
+
+
+@pytest.mark.parametrize("name", ["time_exit", "cooldown", "max_stale", "volatility_window"])
+@pytest.mark.parametrize("bars", [10**9 + 1, 2**31, 2**32 + 5])
+def test_counts_of_bars_fit_the_kernel(name, bars):
+    """2^32 + 5 bars would be 5 in 32 bits."""
+    with pytest.raises(ConfigError, match=f"{name}={bars}"):
+        Config(**{name: bars})
+    assert run_backtest(PANEL, Orders(orders()), config=Config(**{name: 10**9})).orders.height == 2
 
 
 @pytest.mark.parametrize(
