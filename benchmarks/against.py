@@ -3,9 +3,10 @@
     python -m benchmarks.against ../other [W1 W1b W5 W2 W3 W4] [--pairs 30] [--python PATH]
 
 Each checkout runs in a process of its own that prepares a workload once; the two then take turns, so that a host whose
-speed drifts slows both. Printed per arm: median ratio this / other, and the bounds of its 95 percent interval by rank
-(binomial), which needs no assumption about the noise. With --compile instead: how long each compiles its kernel with an
-empty cache, in turns.
+speed drifts slows both. After every sixth pair both begin anew: where its arrays lie in memory stays good or bad for
+the life of a process (W2 took 11 or 19 ms, of the same machine code). Printed per arm: median ratio this / other, and
+the bounds of its 95 percent interval by rank (binomial), which needs no assumption about the noise. With --compile
+instead: how long each compiles its kernel with an empty cache, in turns.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 SINGLE = ("W1", "W1b", "W5", "W2")
 SWEEPS = ("W3", "W4")
+PAIRS_A_PROCESS = 6
 
 # What a process of either checkout runs: it knows the names that `benchmarks.speed` and `benchmarks.sweeps` share.
 SERVER = """
@@ -90,6 +92,11 @@ class Checkout:
             sys.exit(f"the process of {self.root} ended")
         return json.loads(answer)
 
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
     def compile(self) -> float:
         """Seconds from nothing to a compiled kernel, in a fresh process with an empty cache."""
         with tempfile.TemporaryDirectory() as empty:
@@ -98,6 +105,16 @@ class Checkout:
                 [self.python, "-c", COMPILE], cwd=self.root, env=environment, check=True, capture_output=True, text=True
             )
         return float(done.stdout)
+
+
+def take_turns(pair: list[Checkout], arm: str) -> list[list[float]]:
+    """Seconds of the arm in both checkouts, PAIRS_A_PROCESS times, in changing order."""
+    rows = []
+    for turn in range(PAIRS_A_PROCESS):
+        order = pair if turn % 2 == 0 else pair[::-1]
+        times = {id(one): one.ask("run", arm) for one in order}
+        rows.append([times[id(one)] for one in pair])
+    return rows
 
 
 def interval(ratios: list[float]) -> tuple[float, float]:
@@ -134,17 +151,18 @@ def main() -> None:
             seconds = [[one.compile() for one in pair] for _ in range(options.pairs)]
             report("compile", [row[0] for row in seconds], [row[1] for row in seconds])
             return
-        for one in pair:
-            one.start()
         for name in options.workloads:
-            ours, _ = (one.ask("prepare", name) for one in pair)
-            for arm in ours:
-                turns = []
-                for turn in range(options.pairs):
-                    order = pair if turn % 2 == 0 else pair[::-1]
-                    times = {id(one): one.ask("run", arm) for one in order}
-                    turns.append([times[id(one)] for one in pair])
-                report(f"{name} {arm}", [row[0] for row in turns], [row[1] for row in turns])
+            turns: dict[str, list[list[float]]] = {}
+            for begun in range(0, options.pairs, PAIRS_A_PROCESS):
+                for one in pair if begun % (2 * PAIRS_A_PROCESS) == 0 else pair[::-1]:
+                    one.start()
+                    ours = one.ask("prepare", name)
+                for arm in ours:
+                    turns.setdefault(arm, []).extend(take_turns(pair, arm))
+                for one in pair:
+                    one.stop()
+            for arm, seconds in turns.items():
+                report(f"{name} {arm}", [row[0] for row in seconds], [row[1] for row in seconds])
 
 
 if __name__ == "__main__":
