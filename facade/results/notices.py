@@ -80,7 +80,8 @@ def oversized(run: Run) -> list[str]:
     signals, size_type = run.inputs.intents.signals, int(run.inputs.params["size_type"][0])
     if not len(signals) or size_type not in (SizeType.FRACTION, SizeType.TARGET_FRACTION):
         return []
-    size = float(signals["amount"].max())
+    one = run.inputs.settings.get("signal_size")  # one size for all need not be looked for in each: 5 percent of W2
+    size = float(signals["amount"].max() if one is None else one)
     if size <= 1:
         return []
     given = f"size={size:g} with size_type={SizeType(size_type).name.lower()!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,8 @@ class Inputs(Protocol):
     def tags(self) -> Sequence[str | None] | pl.Series | None: ...
     @property
     def counts(self) -> Mapping[str, int]: ...
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
