@@ -11,17 +11,20 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 READY := $(VENV)/.ready-$(VERSION)
 VIZ := $(VENV)/.viz-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
+OBJECTS := $(VENV)/.objects-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types layers mutants bench lowest clean
+.PHONY: help demo test object lint format types layers mutants bench lowest release clean
 
 help:
 	@echo "make demo     a backtest of real data; writes demo/"
 	@echo "make test     the whole test suite (ARGS='-k name' for a part)"
+	@echo "make object   compile the kernel into ml4t_kernel/machine_code: no process compiles it again until it is edited"
 	@echo "make lint     ruff: lint and format check      make format   ruff: mend both"
 	@echo "make types    mypy                             make layers   import contracts"
 	@echo "make bench    benchmarks against the floor     make mutants  do the tests notice a broken kernel?"
 	@echo "make lowest   the suite with the lowest dependencies that are allowed"
+	@echo "make release  source archive and wheels of every platform, into dist/"
 	@echo "make clean    remove .venv, caches and demo/"
 
 $(READY):
@@ -37,6 +40,13 @@ $(VIZ): $(READY) pyproject.toml
 $(DEV): $(READY) pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VIZ)
+
+$(OBJECTS): $(DEV)
+	$(BIN)/python -m pip install --quiet --editable '.[objects]'
+	@touch $@
+
+object: $(OBJECTS)
+	$(BIN)/python -m ml4t_kernel.objects.build
 
 demo: $(VIZ)
 	$(BIN)/python -m facade.demo
@@ -67,6 +77,9 @@ bench: $(DEV)
 lowest:
 	.ci/lowest $(ARGS)
 
+release: $(DEV)
+	VENV=$(VENV) .ci/release
+
 clean:
-	rm -rf $(VENV) .venv-lowest demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf $(VENV) .venv-lowest demo dist ml4t_kernel/machine_code .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

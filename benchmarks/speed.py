@@ -31,19 +31,17 @@ CASH = 1_000_000.0
 
 
 def kernel_arm(panel: Panel, strategy: Any, config: Config) -> tuple[Callable[[], None], Callable[[], float]]:
-    """A call of `advance` on inputs and tape that are prepared once, and the final equity it leaves."""
+    """A call of the kernel on inputs and tape that are prepared once, and the final equity it leaves."""
     inputs = encode(panel, strategy, config)
     account, tape = prepare(inputs)
-    idle = entries.no_strategy()
     bars = panel.shape[0]
     done = 0
-    while (
-        done := entries.advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars, idle)
-    ) < bars:
+    while (done := entries.advance(inputs.market, inputs.intents, inputs.params, account, tape, done, bars)) < bars:
         account, tape = kernel_book.grow(account, tape)
+    call = entries.bind(inputs.market, inputs.intents, inputs.params, account, tape, account.state)
 
     def run() -> None:
-        entries.advance(inputs.market, inputs.intents, inputs.params, account, tape, 0, bars, idle)
+        call(0, 1, 0, bars)
 
     return run, lambda: float(account.state["equity"][0])
 

@@ -10,18 +10,18 @@ from ml4t_kernel.schema import NO_ROW, OK
 
 
 @inlined
-def walk(start, stop, market, intents, params, book, tape, strategy):
+def walk(start, stop, market, intents, params, book, tape):
     """Bars start .. stop - 1; returns the first bar not done. Before a bar is touched its worst case must fit."""
     s = book.state[0]
     t = start
     while t < stop:
         event = min(stop, next_event(t, intents, book))
-        if is_idle(params, book) and (event > t or moves_no_idle(intents.events[t])):
+        if is_idle(book) and (event > t or moves_no_idle(intents.events[t])):
             event = max(event, t + 1)
             record_idle(t, event, params, book, tape)
             t = event
             continue
-        if event > t and is_quiet(params, book):
+        if event > t and is_quiet(book):
             t = walk_quiet(t, event, market, params, book, tape)
             if t == stop:
                 break
@@ -29,7 +29,7 @@ def walk(start, stop, market, intents, params, book, tape, strategy):
         s.status = lack_of_room(t, market, intents, params, book, tape)
         if s.status != OK:
             return t
-        bar(t, market, intents, params, book, tape, strategy)
+        bar(t, market, intents, params, book, tape)
         t += 1
         s.bar = t
     s.status = OK
@@ -54,7 +54,7 @@ def begin_account(params, book):
         book.placed[i] = NO_ROW
 
 
-def run_accounts(market, intents, params_rows, book, tape, finals, first, last, start, stop, strategy):
+def run_accounts(market, intents, params_rows, book, tape, finals, first, last, start, stop):
     """Run bars start .. stop - 1 of the accounts first .. last - 1, one row of `params_rows` each, one after the other.
 
     All use the same `book` and `tape`, modified in place; an account is made new at bar 0 and its state after the last
@@ -76,7 +76,6 @@ def run_accounts(market, intents, params_rows, book, tape, finals, first, last, 
                 params_rows[k],
                 reference_to(book),
                 reference_to(tape),
-                strategy,
             )
         if s.bar < stop:
             return k

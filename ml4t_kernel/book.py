@@ -5,19 +5,8 @@ from typing import Any
 import numpy as np
 
 from ml4t_kernel import schema
-from ml4t_kernel.compile.jit import INTERPRETED
-from ml4t_kernel.schema import Book, Intents, Market, Tape
-
-TAPE_ROWS = dict(
-    orders=schema.ORDER,
-    details=schema.DETAIL,
-    fills=schema.FILL,
-    trades=schema.TRADE,
-    equity=schema.EQUITY,
-    gross=np.dtype("f8"),
-    ambiguous=schema.AMBIGUOUS,
-    booked=schema.BOOKED,
-)
+from ml4t_kernel.modes import INTERPRETED
+from ml4t_kernel.schema import TAPE_FIELDS, Book, Intents, Market, Tape
 
 
 def records(array: np.ndarray) -> np.ndarray:
@@ -85,7 +74,7 @@ def new_tape(bars: int, rows: dict[str, int]) -> Tape:
     rows["gross"]: `bars` where shorting is allowed, else 1.
     """
     sizes = {**rows, "equity": bars}
-    tape = Tape(*(records(np.empty(max(1, sizes[name]), dtype)) for name, dtype in TAPE_ROWS.items()))
+    tape = Tape(*(records(np.empty(max(1, sizes[name]), dtype)) for name, (dtype, _) in TAPE_FIELDS.items()))
     tape.details[:1] = _beginning(schema.DETAIL, **PLAIN_DETAIL)
     return tape
 

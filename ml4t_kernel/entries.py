@@ -1,111 +1,62 @@
-"""The entries that Python calls: their types, the compiled loop, and the scratch of a thread of a sweep."""
+"""What Python calls: the kernel bound to its arrays, as a shared object or compiled by Numba, and the scratch of a
+thread of a sweep."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
-from numba import types
 
-from ml4t_kernel import schema
-from ml4t_kernel.accounts import run_accounts as _run_accounts
-from ml4t_kernel.book import TAPE_ROWS, grow, new_account, plain, readable, records
-from ml4t_kernel.compile.jit import INTERPRETED, entry
+from ml4t_kernel import native, schema
+from ml4t_kernel.book import grow, new_account, plain, readable, records
 from ml4t_kernel.schema import Book, Intents, Market, Tape
 
-
-def _array(dtype: Any, ndim: int = 1, readonly: bool = False) -> types.Array:
-    return types.Array(numba.from_dtype(np.dtype(dtype)), ndim, "C", readonly=readonly)
-
-
-def _bundle(kind: Any, *members: types.Type) -> types.Type:
-    return types.BaseTuple.from_types(members, kind)
-
-
-MARKET_TYPE = _bundle(
-    Market,
-    *(_array("f8", 2, True) for _ in range(10)),
-    _array("i4", 1, True),
-    *(_array(schema.ACTION, 1, True) for _ in range(2)),
-)
-INTENTS_TYPE = _bundle(
-    Intents,
-    _array("u1", 1, True),
-    _array("i4", 1, True),
-    _array("f8", 2, True),
-    *(_array("i4", 1, True) for _ in range(2)),
-    *(_array(dtype, 1, True) for dtype in (schema.SIGNAL, schema.INTENT, schema.RULES)),
-    _array("i4", 1, True),
-)
-BOOK_TYPE = _bundle(
-    Book,
-    *(_array(dtype) for dtype in (schema.STATE, schema.POSITION, schema.QUEUE, schema.WORK)),
-    *(_array(dtype) for dtype in (schema.STATE, schema.POSITION, schema.QUEUE)),
-    *(_array("i4") for _ in range(9)),
-    *(_array("f8") for _ in range(2)),
-)
-TAPE_TYPE = _bundle(Tape, *(_array(dtype) for dtype in TAPE_ROWS.values()))
-PARAMS_TYPE = _array(schema.PARAMS, 1, True)
-STRATEGY_TYPE = types.void(types.int64, MARKET_TYPE, BOOK_TYPE, TAPE_TYPE)
-RUN_TYPE = types.int64(
-    MARKET_TYPE,
-    INTENTS_TYPE,
-    PARAMS_TYPE,
-    BOOK_TYPE,
-    TAPE_TYPE,
-    _array(schema.STATE),
-    *[types.int64] * 4,
-    types.FunctionType(STRATEGY_TYPE),
-)
-
-
-def _no_strategy(t: int, market: Market, book: Book, tape: Tape) -> None:
-    """What stands in the slot of a run without a compiled strategy; params.has_strategy 0 skips it."""
-
-
-@cache
-def no_strategy() -> Any:
-    """The strategy that decides nothing."""
-    if INTERPRETED:
-        return _no_strategy
-    return entry(STRATEGY_TYPE, _no_strategy)
-
-
-class _Runner:
-    """The compiled `run_accounts`, which refuses arrays off their alignment: Numba takes alignment for granted.
-
-    Two microseconds a call. Everything else is the dispatcher's.
-    """
-
-    def __init__(self, compiled: Any) -> None:
-        self.compiled = compiled
-
-    def __call__(self, *arguments: Any) -> int:
-        market, intents, params, book, tape, finals, first, last, start, stop, strategy = arguments
-        for bundle in (market, intents, (params, finals), book, tape):
-            for array in bundle:
-                if not array.flags.aligned:
-                    raise TypeError("an array of the kernel must be aligned")
-        return int(self.compiled(market, intents, params, book, tape, finals, first, last, start, stop, strategy))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.compiled, name)
+Bound = Callable[[int, int, int, int], int]
+"""(first, last, start, stop) -> first account not finished: `accounts.run_accounts` on arrays it was bound to."""
 
 
 @cache
 def runner() -> Any:
-    """The compiled `run_accounts`: compiled or loaded from the cache at the first call, kept for the process."""
-    return _Runner(entry(RUN_TYPE, _run_accounts))
+    """The kernel of this process: the shared object of the package where there is one for this machine and these
+    sources, else compiled by Numba or loaded from its cache. Kept for the process; the only place that may import
+    Numba.
+
+    Says on stderr that it compiles when it does: that takes half a minute or more.
+    """
+    kernel: Any = native.load()
+    if kernel is None:
+        from ml4t_kernel import compiled
+
+        kernel = compiled.load()
+    return kernel
 
 
-def advance(
-    market: Market, intents: Intents, params: Any, book: Book, tape: Tape, start: int, stop: int, strategy: Any
-) -> int:
+def bind(market: Market, intents: Intents, params: np.ndarray, book: Book, tape: Tape, finals: np.ndarray) -> Bound:
+    """The kernel on these arrays, to be called as often as needed until `grow` changes one of them.
+
+    The arrays are those of `schema.ARGUMENTS`; params: (n,) PARAMS, one account each; finals: (n,) STATE, written. The
+    call keeps them alive, writes `book`, `tape` and `finals`, and releases the GIL. One thread at a time may use it.
+
+    Raises
+    ------
+    TypeError
+        An array of another dtype, order, alignment, number of dimensions, or one to be written that is read-only: here,
+        or at the first call.
+    """
+    return runner().bind(market, intents, params, book, tape, finals)
+
+
+def advance(market: Market, intents: Intents, params: np.ndarray, book: Book, tape: Tape, start: int, stop: int) -> int:
     """Run bars start .. stop - 1 of the account in `book`, which is made new at bar 0; writes `book` and `tape`.
 
     Returns the first bar not run: `stop`, or less when a tape or queue has to `grow` first.
     """
-    runner()(market, intents, params, book, tape, book.state, 0, 1, start, stop, strategy)
+    bind(market, intents, params, book, tape, book.state)(0, 1, start, stop)
+    return bars_done(book)
+
+
+def bars_done(book: Book) -> int:
+    """Bars that the account in `book` has been through."""
     return int(plain(book.state)["bar"][0])
 
 
@@ -132,9 +83,9 @@ class Scratch:
         Releases the GIL. An account for which a tape or queue has to grow is run again from its first bar.
         """
         done, count, bars = 0, len(params), self.market.close.shape[0]
-        run, strategy, rows, states = runner(), no_strategy(), records(params), records(finals)
+        rows, states = records(params), records(finals)
         while done < count:
-            arguments = (self.market, self.intents, rows, self.book, self.tape, states, done, count, 0, bars, strategy)
-            done = run(*arguments)
+            call = bind(self.market, self.intents, rows, self.book, self.tape, states)
+            done = call(done, count, 0, bars)
             if done < count:
                 self.book, self.tape = grow(self.book, self.tape, bool(params["record"][done]))

@@ -16,7 +16,6 @@ from ml4t_kernel.bar.inside import fill_inside_bar
 from ml4t_kernel.bar.marks import drop_closed, raise_trailing_orders, record_equity, value_positions
 from ml4t_kernel.bar.settle import settle_close
 from ml4t_kernel.compile.jit import inlined
-from ml4t_kernel.compile.references import value_of
 from ml4t_kernel.decide.given_orders import take_intents
 from ml4t_kernel.decide.sizing import size_signals, size_targets
 from ml4t_kernel.orders.chains import wake_due
@@ -24,7 +23,7 @@ from ml4t_kernel.schema import EVENT_ACTION, EVENT_ORDER, EVENT_SIGNAL, EVENT_TA
 
 
 @inlined
-def decide(t, market, intents, params, book, tape, strategy):
+def decide(t, market, intents, params, book, tape):
     """4.6."""
     event = intents.events[t]
     if event & EVENT_TARGET:
@@ -33,12 +32,10 @@ def decide(t, market, intents, params, book, tape, strategy):
         size_signals(t, market, intents, params, book, tape)
     if event & EVENT_ORDER:
         take_intents(t, market, intents, params, book, tape)
-    if params.has_strategy:
-        strategy(t, value_of(market), value_of(book), value_of(tape))
 
 
 @inlined
-def bar(t, market, intents, params, book, tape, strategy):
+def bar(t, market, intents, params, book, tape):
     """One bar. `busy`: some chain has to be looked at."""
     s = book.state[0]
     if intents.events[t] & EVENT_ACTION:
@@ -62,8 +59,8 @@ def bar(t, market, intents, params, book, tape, strategy):
         raise_trailing_orders(t, market, params, book, tape)  # 4.4
     if settles(t, intents, book):
         settle_close(t, market, intents, params, book, tape)  # 4.5
-    if decides(t, intents, params, book):
-        decide(t, market, intents, params, book, tape, strategy)  # 4.6
+    if decides(t, intents, book):
+        decide(t, market, intents, params, book, tape)  # 4.6
     if executes_at_decision(params, book):
         fill_at_deciding_close(t, market, intents, params, book, tape)  # 4.7
     record_equity(t, params, book, tape)  # 4.8

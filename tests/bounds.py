@@ -97,23 +97,27 @@ def assert_guards_hold(bundle):
 
 def watch(monkeypatch):
     """Guard every array of books and tapes made from now on, and look at guards and cursors after each kernel call."""
-    apart, grown, new_tape, call = kernel_book._apart, kernel_book.grown, kernel_book.new_tape, entries._Runner.__call__
+    apart, grown, new_tape, bind = kernel_book._apart, kernel_book.grown, kernel_book.new_tape, entries.bind
 
     def new_guarded_tape(bars, rows):
         tape = new_tape(bars, rows)
         return type(tape)(*(guarded(array, 1) for array in tape))
 
-    def guarded_call(runner, *arguments):
-        market, intents, params, book, tape, finals, first = arguments[:7]
-        done = call(runner, *arguments)
-        assert_guards_hold(book)
-        assert_guards_hold(tape)
-        reached = min(done, len(params) - 1)  # the account that `book` holds
-        assert_cursors_within(book.state, market, intents, params[reached : reached + 1], book, tape)
-        assert_cursors_within(finals[first:done], market, intents, params[first:done], book, tape)
-        return done
+    def guarded_bind(market, intents, params, book, tape, finals):
+        call = bind(market, intents, params, book, tape, finals)
+
+        def guarded_call(first, *numbers):
+            done = call(first, *numbers)
+            assert_guards_hold(book)
+            assert_guards_hold(tape)
+            reached = min(done, len(params) - 1)  # the account that `book` holds
+            assert_cursors_within(book.state, market, intents, params[reached : reached + 1], book, tape)
+            assert_cursors_within(finals[first:done], market, intents, params[first:done], book, tape)
+            return done
+
+        return guarded_call
 
     monkeypatch.setattr(kernel_book, "_apart", lambda count, dtype: guarded(apart(count, dtype), count))
     monkeypatch.setattr(kernel_book, "grown", lambda array, filled: guarded(grown(array, filled), filled))
     monkeypatch.setattr(kernel_book, "new_tape", new_guarded_tape)
-    monkeypatch.setattr(entries._Runner, "__call__", guarded_call)
+    monkeypatch.setattr(entries, "bind", guarded_bind)

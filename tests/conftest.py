@@ -8,7 +8,7 @@ import bounds
 from consistency import assert_consistent
 from facade import backtest
 from facade.results.result import Result
-from ml4t_kernel.compile.jit import INTERPRETED
+from ml4t_kernel.modes import INTERPRETED
 
 # The same examples in every run; `--hypothesis-profile=deep` draws new ones, and more of them.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)

@@ -22,6 +22,7 @@ from facade.encode.inputs import encode
 from facade.execute import execute
 from reference.scenarios import scenario_of
 
+WORKLOADS = ("W1", "W1b", "W5", "W2")
 COUNTED = {
     name: name for name in ("orders", "details", "fills", "trades", "ambiguous", "booked")
 }  # tables and their counters
@@ -49,16 +50,22 @@ def pins_of(run):
     return pins
 
 
-def runs(count):
+def runs(count, workloads=WORKLOADS):
     """(name, finished run) of everything that is pinned."""
     for number in range(count):
         yield f"scenario {number}", kernel_run(scenario_of(number // 2, number % 2 == 0))
-    for name in ("W1", "W1b", "W5", "W2"):
+    for name in workloads:
         _, panel, strategy, settings = speed.stop_rules() if name == "W2" else speed.rebalancing(name)
         for policies in (speed.FLOOR_POLICIES, {}):
             config = Config(initial_cash=speed.CASH, **settings, **policies)
             label = f"{name}, {'policies of the floor' if policies else 'Config()'}"
             yield label, execute(panel, config, encode(panel, strategy, config), False, ())
+
+
+def add_runs(parser):
+    """Which runs: the same for both sides."""
+    parser.add_argument("--scenarios", type=int, default=2000)
+    parser.add_argument("--workloads", nargs="*", choices=WORKLOADS, default=WORKLOADS)
 
 
 def compare(before, after):
@@ -85,9 +92,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["write", "compare"])
     parser.add_argument("file", type=Path)
-    parser.add_argument("--scenarios", type=int, default=2000)
+    add_runs(parser)
     options = parser.parse_args()
-    pins = {name: pins_of(run) for name, run in runs(options.scenarios)}
+    pins = {name: pins_of(run) for name, run in runs(options.scenarios, options.workloads)}
     if options.action == "write":
         options.file.write_text(json.dumps(pins), encoding="utf-8")
         print(f"{len(pins):,} runs pinned")

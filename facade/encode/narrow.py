@@ -54,7 +54,7 @@ def cut_intents(intents: Intents, used: np.ndarray) -> Intents:
     return intents._replace(
         signals=frozen(signals, SIGNAL),
         orders=frozen(orders, INTENT),
-        target_assets=frozen(np.searchsorted(used, intents.target_assets), np.int32),
+        target_assets=frozen(np.searchsorted(used, np.asarray(intents.target_assets)), np.int32),
         asset_rules=frozen(intents.asset_rules[used], np.int32),
     )
 

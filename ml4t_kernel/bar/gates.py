@@ -27,10 +27,10 @@ def next_event(t, intents, book):
 
 
 @inlined
-def is_idle(params, book):
+def is_idle(book):
     """Flat and nothing pending: without an event equity stands still, whatever prices do."""
     s = book.state[0]
-    return s.held + s.waiting + s.asleep == 0 and s.orders == s.fresh and params.has_strategy == 0
+    return s.held + s.waiting + s.asleep == 0 and s.orders == s.fresh
 
 
 @inlined
@@ -40,14 +40,14 @@ def moves_no_idle(event):
 
 
 @inlined
-def is_quiet(params, book):
+def is_quiet(book):
     """One position, nothing pending: until a level is touched or an event comes, bars only move marks.
 
     `quiet.walk_quiet` does the same arithmetic with the state in locals, 3 to 4 ns a bar instead of 14 with the state
     in memory and 40 through the phases.
     """
     s = book.state[0]
-    return s.held == 1 and s.waiting + s.asleep == 0 and s.orders == s.fresh and params.has_strategy == 0
+    return s.held == 1 and s.waiting + s.asleep == 0 and s.orders == s.fresh
 
 
 # Phases of a bar -----------------------------------------------------------------------------------------------------
@@ -112,9 +112,9 @@ def settles(t, intents, book):
 
 
 @inlined
-def decides(t, intents, params, book):
-    """4.6 needs an intent of this bar or a compiled strategy; a bankrupt account decides nothing any more."""
-    return (intents.events[t] != 0 or params.has_strategy) and not book.state[0].frozen
+def decides(t, intents, book):
+    """4.6 needs an intent of this bar; a bankrupt account decides nothing any more."""
+    return intents.events[t] != 0 and not book.state[0].frozen
 
 
 @inlined

@@ -31,9 +31,15 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
-SOURCES = Path(__file__).parents[1]
+from ml4t_kernel.modes import INTERPRETED
+from ml4t_kernel.sources import FOLDER, digest
+
 OPTIONS: dict[str, Any] = dict(nogil=True, error_model="numpy", _nrt=False)
-INTERPRETED = bool(config.DISABLE_JIT)
+
+if bool(config.DISABLE_JIT) != INTERPRETED:
+    raise RuntimeError(
+        "Numba's DISABLE_JIT was changed after ml4t_kernel was imported: set NUMBA_DISABLE_JIT before the first import"
+    )
 
 
 class _NoEnvironment:
@@ -90,10 +96,9 @@ class _EntryLibrary(JITCodeLibrary):
         self._linking_libraries = found
         super().finalize()
 
-    def _optimize_final_module(self) -> None:
+    def _make_internal(self) -> None:
         """Nothing outside calls inner functions: made internal they are inlined where they are called once, and what
-        a caller never varies is folded into them (a quarter of the time of W3). The passes that Numba runs before
-        these look for reference counts, of which there are none."""
+        a caller never varies is folded into them (a quarter of the time of W3)."""
         marks = [f"{len(name)}{name}B" for name in COLD]  # as Numba spells names
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
@@ -101,6 +106,10 @@ class _EntryLibrary(JITCodeLibrary):
                 if any(mark in function.name for mark in marks):
                     function.add_function_attribute("noinline")
                     function.add_function_attribute("cold")
+
+    def _optimize_final_module(self) -> None:
+        """The passes that Numba runs before these look for reference counts, of which there are none."""
+        self._make_internal()
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)
 
@@ -169,23 +178,20 @@ def cold(function: Callable[..., Any]) -> Any:
     return compiled(function)
 
 
-def source_digest() -> str:
-    """Digest of all that decides the machine code: kernel sources, compiler versions, flags."""
+def build_digest() -> str:
+    """Digest of all that decides the machine code of this process: compiled sources, compiler versions, flags."""
     build = (numba.__version__, llvmlite.__version__, numpy.__version__, config.BOUNDSCHECK, int(config.OPT))
-    digest = hashlib.sha256(repr((build, config.DEBUGINFO_DEFAULT)).encode())
-    for source in sorted(SOURCES.rglob("*.py")):
-        digest.update(source.relative_to(SOURCES).as_posix().encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()[:16]
+    return hashlib.sha256(repr((digest(), build, config.DEBUGINFO_DEFAULT)).encode()).hexdigest()[:16]
 
 
-DIGEST = source_digest()
+DIGEST = build_digest()
 
 
 def _cache_roots() -> Iterator[Path]:
     """Folders to try, first writable wins."""
     if explicit := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(explicit)
-    yield SOURCES / "__pycache__"
+    yield FOLDER / "__pycache__"
     yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ml4t-kernel"
     # A private folder: a name in the shared temporary folder that somebody else made is refused by _is_private.
     yield Path(tempfile.gettempdir()) / f"ml4t-kernel-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
@@ -228,6 +234,11 @@ def cache_locator() -> _Locator | None:
     return None
 
 
+def announce(kept: str) -> None:
+    """Say on stderr, before the wait, that something is compiled and how long that takes; kept: what becomes of it."""
+    print(f"ml4t-kernel: compiling, once: 25 s, on a busy machine up to 90 s; {kept}", file=sys.stderr, flush=True)
+
+
 class _Impl(CompileResultCacheImpl):
     def __init__(self, function: Callable[..., Any]) -> None:
         # Not super().__init__: NUMBA_CACHE_LOCATOR_CLASSES would replace our locator.
@@ -242,10 +253,14 @@ class KernelCache(FunctionCache):
     _impl_class = _Impl
 
     def load_overload(self, sig: Any, context: Any) -> Any:
+        found = None
         try:
-            return super().load_overload(sig, context)
+            found = super().load_overload(sig, context)
         except Exception:  # truncated, unreadable or foreign: compile
-            return self._drop()
+            self._drop()
+        if found is None:
+            announce(f"it is kept in {self.cache_path}")
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
@@ -270,6 +285,8 @@ def entry(signature: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     compiled = njit(pipeline_class=_EntryCompiler, **OPTIONS)(function)
     if cache_locator() is not None:
         compiled._cache = KernelCache(function)
+    else:
+        announce("it cannot be kept, for no folder can be written to; NUMBA_CACHE_DIR names another")
     compiled.compile(signature)
     compiled.disable_compile()
     return compiled

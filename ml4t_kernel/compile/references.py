@@ -1,10 +1,9 @@
 """Bundles by reference: an inner function receives one pointer for a NamedTuple of arrays.
 
 Numba passes a tuple of arrays by value: seven or more machine words an array, some 290 for the four bundles of the
-loop, at
-every call that is not inlined. Measured here: compile time in minutes and over 100 ns a call. A reference is one word,
-and since a bundle never changes while the kernel runs, each read of a field is an invariant load that LLVM may hoist
-over stores and calls. In the interpreter both functions return what they are given.
+loop, at every call that is not inlined. Measured here: compile time in minutes and over 100 ns a call. A reference is
+one word, and since a bundle never changes while the kernel runs, each read of a field is an invariant load that LLVM
+may hoist over stores and calls. In the interpreter `reference_to` returns what it is given.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from numba.core.datamodel import models
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, register_model
 
-from ml4t_kernel.compile.jit import INTERPRETED
+from ml4t_kernel.modes import INTERPRETED
 
 
 class Reference(types.Type):
@@ -72,17 +71,8 @@ def _reference_to(typingctx: Any, bundle: Any) -> Any:
     return Reference(bundle)(bundle), codegen
 
 
-@intrinsic
-def _value_of(typingctx: Any, reference: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _invariant_load(builder, args[0])
-
-    return reference.bundle(reference), codegen
-
-
 def _itself(bundle: Any) -> Any:
     return bundle
 
 
 reference_to: Callable[[Any], Any] = _itself if INTERPRETED else _reference_to
-value_of: Callable[[Any], Any] = _itself if INTERPRETED else _value_of

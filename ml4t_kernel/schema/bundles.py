@@ -1,30 +1,148 @@
-"""The bundles of arrays in which everything travels, in this order: Market, Intents, params, Book, Tape."""
+"""The arrays that cross into the compiled kernel: the bundles in which they travel, their dtypes and dimensions."""
 
-from collections import namedtuple
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
-Market = namedtuple(
-    "Market",
-    "open high low close volume budget_volume half_spread sigma block_high block_low session_end actions stale",
+import numpy as np
+
+from ml4t_kernel.schema.records import (
+    ACTION,
+    AMBIGUOUS,
+    BOOKED,
+    DETAIL,
+    EQUITY,
+    FILL,
+    INTENT,
+    ORDER,
+    PARAMS,
+    POSITION,
+    QUEUE,
+    RULES,
+    SIGNAL,
+    STATE,
+    TRADE,
+    WORK,
 )
-Market.__doc__ = """Read-only panel. open .. close, volume: (T, A) float64; budget_volume: (T, A) or (1, 1);
-half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low: (ceil(T / BLOCK), A)
-extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the next session (T: none);
-actions, stale: (E,) ACTION sorted by bar."""
-Intents = namedtuple("Intents", "events event_bars weights target_bars target_assets signals orders rules asset_rules")
-Intents.__doc__ = """Read-only strategy. events: (T,) uint8 of EVENT_* bits, those of Market included; event_bars:
-(N + 1,) int32 bars with an event, ascending, then T; weights: (R, C) target weights or shares, NaN leaves alone;
-target_bars: (R,) int32 bar of each row; target_assets: (C,) int32 asset of each column, ascending (assets never wanted
-may be left out); signals: (G,) SIGNAL; orders: (I,) INTENT; rules: (>=1,) RULES; asset_rules: (A,) int32 row of rules
-for targets and signals."""
-Book = namedtuple(
-    "Book",
-    "state positions queues work new_state new_position new_queue held waiting asleep inside touched placed "
-    "queue exits entries key_rank amounts",
+
+__all__ = ["ARGUMENTS", "TAPE_FIELDS", "Argument", "Book", "Field", "Intents", "Market", "Tape"]
+
+
+class Field(NamedTuple):
+    """An array as the kernel takes it: its dtype and its number of dimensions, in C order and aligned."""
+
+    dtype: np.dtype[Any]
+    ndim: int
+
+
+def _rows(dtype: Any) -> Field:
+    """One dimension of these."""
+    return Field(np.dtype(dtype), 1)
+
+
+Table = Annotated[Any, Field(np.dtype("f8"), 2)]
+Floats = Annotated[Any, _rows("f8")]
+Ints = Annotated[Any, _rows("i4")]
+
+
+class Market(NamedTuple):
+    """Read-only panel. open .. close, volume: (T, A) float64; budget_volume: (T, A) or (1, 1); half_spread: (1, 1),
+    (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low: (ceil(T / BLOCK), A) extremes of
+    BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the next session (T: none);
+    actions, stale: (E,) ACTION sorted by bar."""
+
+    open: Table
+    high: Table
+    low: Table
+    close: Table
+    volume: Table
+    budget_volume: Table
+    half_spread: Table
+    sigma: Table
+    block_high: Table
+    block_low: Table
+    session_end: Ints
+    actions: Annotated[Any, _rows(ACTION)]
+    stale: Annotated[Any, _rows(ACTION)]
+
+
+class Intents(NamedTuple):
+    """Read-only strategy. events: (T,) uint8 of EVENT_* bits, those of Market included; event_bars: (N + 1,) int32
+    bars with an event, ascending, then T; weights: (R, C) target weights or shares, NaN leaves alone; target_bars:
+    (R,) int32 bar of each row; target_assets: (C,) int32 asset of each column, ascending (assets never wanted may
+    be left out); signals: (G,) SIGNAL; orders: (I,) INTENT; rules: (>=1,) RULES; asset_rules: (A,) int32 row of
+    rules for targets and signals."""
+
+    events: Annotated[Any, _rows("u1")]
+    event_bars: Ints
+    weights: Table
+    target_bars: Ints
+    target_assets: Ints
+    signals: Annotated[Any, _rows(SIGNAL)]
+    orders: Annotated[Any, _rows(INTENT)]
+    rules: Annotated[Any, _rows(RULES)]
+    asset_rules: Ints
+
+
+class Book(NamedTuple):
+    """State of one account. state: (1,) STATE; positions: (A,) POSITION; queues: (A,) QUEUE; work: (1,) WORK;
+    new_state, new_position, new_queue: (1,) row with which each begins; held, waiting, asleep, inside, touched:
+    (A,) int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2 withdrawn, <= -3: row -(x + 3) of
+    details, a child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64."""
+
+    state: Annotated[Any, _rows(STATE)]
+    positions: Annotated[Any, _rows(POSITION)]
+    queues: Annotated[Any, _rows(QUEUE)]
+    work: Annotated[Any, _rows(WORK)]
+    new_state: Annotated[Any, _rows(STATE)]
+    new_position: Annotated[Any, _rows(POSITION)]
+    new_queue: Annotated[Any, _rows(QUEUE)]
+    held: Ints
+    waiting: Ints
+    asleep: Ints
+    inside: Ints
+    touched: Ints
+    placed: Ints
+    queue: Ints
+    exits: Ints
+    entries: Ints
+    key_rank: Floats
+    amounts: Floats
+
+
+class Tape(NamedTuple):
+    """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross exposure
+    (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED rows."""
+
+    orders: Annotated[Any, _rows(ORDER)]
+    details: Annotated[Any, _rows(DETAIL)]
+    fills: Annotated[Any, _rows(FILL)]
+    trades: Annotated[Any, _rows(TRADE)]
+    equity: Annotated[Any, _rows(EQUITY)]
+    gross: Floats
+    ambiguous: Annotated[Any, _rows(AMBIGUOUS)]
+    booked: Annotated[Any, _rows(BOOKED)]
+
+
+class Argument(NamedTuple):
+    """One argument of the compiled entry: a bundle (`kind`), or a single array (`kind` None)."""
+
+    name: str
+    kind: Any
+    fields: dict[str, Field]
+    written: bool
+
+
+def _fields(bundle: Any) -> dict[str, Field]:
+    """The arrays of a bundle, in its order."""
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(bundle, include_extras=True).items()}
+
+
+TAPE_FIELDS = _fields(Tape)
+ARGUMENTS = (
+    Argument("market", Market, _fields(Market), False),
+    Argument("intents", Intents, _fields(Intents), False),
+    Argument("params", None, {"params": _rows(PARAMS)}, False),
+    Argument("book", Book, _fields(Book), True),
+    Argument("tape", Tape, TAPE_FIELDS, True),
+    Argument("finals", None, {"finals": _rows(STATE)}, True),
 )
-Book.__doc__ = """State of one account. state: (1,) STATE; positions: (A,) POSITION; queues: (A,) QUEUE; work: (1,)
-WORK; new_state, new_position, new_queue: (1,) row with which each begins; held, waiting, asleep, inside, touched: (A,)
-int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2 withdrawn, <= -3: row -(x + 3) of details, a
-child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64."""
-Tape = namedtuple("Tape", "orders details fills trades equity gross ambiguous booked")
-Tape.__doc__ = """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross
-exposure (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED rows."""
+"""What crosses into the kernel, in this order. Numba's types and the words of the shared object are made of it."""

@@ -33,7 +33,7 @@ PARAMS = np.dtype(
             "rank_given reject_short time_exit cooldown "
             # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on
             "needs_volume linear_costs spread_mode has_rules has_batch has_children targets_are_shares size_type "
-            "accumulate has_strategy record"
+            "accumulate record"
         ).split()
     ],
     align=True,

@@ -245,13 +245,13 @@ def sliced(scenario, rng, growing):
         least = 2 * panel.shape[1]  # what every book has: a phase lists assets in them too
         book = book._replace(**{name: getattr(book, name)[:least].copy() for name in names})
     tape = kernel_book.new_tape(panel.shape[0], rows)
-    strategy, params = entries.no_strategy(), kernel_book.records(inputs.params)
+    params = kernel_book.records(inputs.params)
     market, intents = (type(b)(*(kernel_book.records(array) for array in b)) for b in (inputs.market, inputs.intents))
     done = 0
     while done < panel.shape[0]:
         stop = min(panel.shape[0], done + rng.randint(1, 6))
         while done < stop:
-            done = int(entries.advance(market, intents, params, book, tape, done, stop, strategy))
+            done = entries.advance(market, intents, params, book, tape, done, stop)
             if done < stop:
                 book, tape = kernel_book.grow(book, tape)
     plain = [type(bundle)(*(kernel_book.plain(array) for array in bundle)) for bundle in (book, tape)]

@@ -162,7 +162,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_input_is_refused_before_anything_runs(case, monkeypatch):
     prices, strategy, error, message = REFUSED[case]
-    monkeypatch.setattr(execute.entries, "advance", lambda *_: pytest.fail("the kernel was called"))
+    monkeypatch.setattr(execute.entries, "bind", lambda *_: pytest.fail("the kernel was called"))
     with pytest.raises(error, match=message):
         run_backtest(prices, strategy)
 
@@ -262,15 +262,20 @@ def interrupt_after(monkeypatch, slices):
     """Ctrl-C when the kernel is called for the next slice, after so many of 64 bars."""
     monkeypatch.setattr(execute, "FIRST_SLICE", 0)
     monkeypatch.setattr(execute, "SLICE_SECONDS", 0.0)
-    real, calls = execute.entries.advance, []
+    real, calls = execute.entries.bind, []
 
-    def advance(*arguments):
-        if len(calls) == slices:
-            raise KeyboardInterrupt
-        calls.append(arguments)
-        return real(*arguments)
+    def bind(*arrays):
+        call = real(*arrays)
 
-    monkeypatch.setattr(execute.entries, "advance", advance)
+        def interrupted(*numbers):
+            if len(calls) == slices:
+                raise KeyboardInterrupt
+            calls.append(numbers)
+            return call(*numbers)
+
+        return interrupted
+
+    monkeypatch.setattr(execute.entries, "bind", bind)
 
 
 @pytest.mark.parametrize("slices", [1, 7, 15])

@@ -12,7 +12,7 @@ from facade import Config, Orders, Panel, Signals, TargetWeights, run_backtest
 from facade import execute as running
 from facade.encode.inputs import encode
 from ml4t_kernel import book as kernel_book
-from ml4t_kernel.compile.jit import INTERPRETED
+from ml4t_kernel.modes import INTERPRETED
 from ml4t_kernel.schema import Origin
 
 ASSETS = 12

@@ -1,155 +1,19 @@
-"""The boundary of the compiled kernel: what entries refuse, how they are compiled, what their cache survives."""
+"""How entries are compiled, and what their cache survives."""
 
 import os
-import shutil
 import subprocess
 import sys
 
 import numpy as np
-import polars as pl
 import pytest
 from numba import njit, types
 
-from facade import Config, Orders, Panel
-from facade.encode.inputs import encode
-from facade.execute import prepare
-from ml4t_kernel import entries, schema
+from ml4t_kernel import compiled as kernel
+from ml4t_kernel import schema
+from ml4t_kernel.accounts import run_accounts
 from ml4t_kernel.compile import jit
 
 compiled = pytest.mark.skipif(jit.INTERPRETED, reason="nothing is compiled")
-BUNDLES = ("market", "intents", "params", "book", "tape", "finals")
-ARRAYS = ("params", "finals")  # bundles of one array
-
-
-# What an entry refuses -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def arguments():
-    """The bundles of a small run, as the facade hands them to the kernel."""
-    closes = np.linspace(10.0, 20.0, 12).reshape(6, 2)
-    panel = Panel.from_arrays(closes, closes, closes, closes, np.full((6, 2), 1e6))
-    orders = Orders(pl.DataFrame({"timestamp": [1], "symbol": ["A0"], "quantity": [10.0]}))
-    config = Config()
-    inputs = encode(panel, orders, config, None)
-    account, tape = prepare(inputs)
-    finals = np.zeros(1, schema.STATE)
-    return dict(zip(BUNDLES, (inputs.market, inputs.intents, inputs.params, account, tape, finals), strict=True))
-
-
-def call(name, arguments):
-    """Call the entry of that name on bars 0 to 0: it does nothing."""
-    if name == "no_strategy":
-        return entries.no_strategy()(0, arguments["market"], arguments["book"], arguments["tape"])
-    bundles = [arguments[bundle] for bundle in BUNDLES]
-    return entries.runner()(*bundles, 0, 1, 0, 0, entries.no_strategy())
-
-
-def unaligned(array):
-    """The same values one byte off; at least one row, for an empty array is always aligned."""
-    shape = (max(1, array.shape[0]), *array.shape[1:])
-    memory = np.zeros(int(np.prod(shape)) * array.itemsize + 1, np.uint8)
-    moved = memory[1:].view(array.dtype).reshape(shape)
-    moved[: array.shape[0]] = array
-    moved.flags.writeable = array.flags.writeable
-    return moved
-
-
-def narrower(array):
-    """The same shape in a dtype that is close, but not the one asked for."""
-    if array.dtype.names:
-        other = np.dtype([(name, "f4") for name in array.dtype.names])
-    else:
-        other = np.dtype("f4") if array.dtype.kind == "f" else np.dtype("i8")
-    changed = np.zeros(array.shape, other)
-    changed.flags.writeable = array.flags.writeable
-    return changed
-
-
-def fortran(array):
-    """Columns first; the smallest shape in which that differs."""
-    changed = np.zeros(tuple(max(2, size) for size in array.shape), array.dtype, order="F")
-    changed.flags.writeable = array.flags.writeable
-    return changed
-
-
-def read_only(array):
-    """A view that may not be written."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def strided(array):
-    """Every other element of a longer array."""
-    longer = np.zeros((2 * max(2, array.shape[0]), *array.shape[1:]), array.dtype)[::2]
-    longer.flags.writeable = array.flags.writeable
-    return longer
-
-
-FLAWS = {"float32": narrower, "unaligned": unaligned, "strided": strided, "fortran": fortran, "read-only": read_only}
-
-
-def applies(flaw, bundle, array):
-    """Whether the flaw makes another array of it: bytes are always aligned, one dimension has one order."""
-    if flaw == "fortran":
-        return array.ndim == 2
-    if flaw == "read-only":
-        return bundle in ("book", "tape", "finals")
-    return flaw != "unaligned" or array.dtype.itemsize > 1
-
-
-def flawed(arguments, name, flaw):
-    """(where, arguments with one array changed), for every array of an entry."""
-    for bundle, given in arguments.items():
-        if name == "no_strategy" and bundle in ("intents", *ARRAYS):
-            continue
-        members = [None] if bundle in ARRAYS else given._fields
-        for member in members:
-            array = given if member is None else getattr(given, member)
-            if applies(flaw, bundle, array):
-                changed = FLAWS[flaw](array)
-                yield (
-                    f"{bundle}.{member}",
-                    arguments | {bundle: changed if member is None else given._replace(**{member: changed})},
-                )
-
-
-@compiled
-@pytest.mark.parametrize("name", ["runner", "no_strategy"])
-def test_an_entry_takes_what_the_facade_makes(arguments, name):
-    call(name, arguments)
-
-
-@compiled
-@pytest.mark.parametrize("flaw", [flaw for flaw in FLAWS if flaw != "unaligned"])
-@pytest.mark.parametrize("name", ["runner", "no_strategy"])
-def test_an_entry_refuses_every_array_of_another_kind(arguments, name, flaw):
-    checked = 0
-    for where, changed in flawed(arguments, name, flaw):
-        with pytest.raises(TypeError):
-            call(name, changed)
-            pytest.fail(f"{name} took {where} {flaw}")
-        checked += 1
-    assert checked >= 8
-
-
-@compiled
-def test_arrays_off_their_alignment_are_refused(arguments):
-    """By the runner itself: Numba does not look, and no_strategy is called by it alone."""
-    moved = list(flawed(arguments, "runner", "unaligned"))
-    assert len(moved) >= 30
-    for where, changed in moved:
-        with pytest.raises(TypeError, match="aligned"):
-            call("runner", changed)
-            pytest.fail(f"runner took {where} off its alignment")
-
-
-def test_the_facade_freezes_what_the_kernel_must_not_write(arguments):
-    for bundle in ("market", "intents"):
-        arrays = arguments[bundle]._asdict()
-        assert [name for name, array in arrays.items() if array.flags.writeable] == []
-    assert not arguments["params"].flags.writeable
 
 
 # How it is compiled --------------------------------------------------------------------------------------------------
@@ -182,30 +46,26 @@ def test_kernel_options_switch_reference_counting_off():
 
 
 @compiled
-@pytest.mark.parametrize("name", ["runner", "no_strategy"])
-def test_no_entry_counts_references(name):
-    function, signature = {
-        "runner": (entries.runner(), entries.RUN_TYPE),
-        "no_strategy": (entries.no_strategy(), entries.STRATEGY_TYPE),
-    }[name]
-    assert reference_counts(function.py_func, signature, pipeline_class=jit._EntryCompiler, **jit.OPTIONS) == 0
+def test_the_kernel_counts_no_references():
+    assert reference_counts(run_accounts, kernel.RUN_TYPE, pipeline_class=jit._EntryCompiler, **jit.OPTIONS) == 0
 
 
 # The cache -----------------------------------------------------------------------------------------------------------
 
 
 @compiled
-def test_a_second_process_loads_every_entry_from_the_cache():
-    entries.runner(), entries.no_strategy()  # in the cache from here on
+def test_a_second_process_loads_the_kernel_from_the_cache():
+    kernel.load()  # in the cache from here on
     if jit.cache_locator() is None:
         pytest.skip("no folder for a cache")
     script = (
-        "from ml4t_kernel import entries\n"
-        "for entry in entries.runner(), entries.no_strategy():\n"
-        "    print(sum(entry.stats.cache_hits.values()), sum(entry.stats.cache_misses.values()))"
+        "from ml4t_kernel import compiled\n"
+        "stats = compiled.load().function.stats\n"
+        "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["1", "0", "1", "0"]
+    assert done.stdout.split() == ["1", "0"]
+    assert done.stderr == ""  # nothing is compiled, so nothing is said
 
 
 def double(x):
@@ -308,36 +168,14 @@ def test_a_folder_others_may_write_is_refused(root, mode):
 # The key of the cache ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def sources(tmp_path, monkeypatch):
-    """A copy of the kernel's sources, of which the digest is taken."""
-    copy = tmp_path / "ml4t_kernel"
-    shutil.copytree(jit.SOURCES, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(jit, "SOURCES", copy)
-    return copy
-
-
-def test_the_digest_is_that_of_the_sources(sources):
-    assert jit.source_digest() == jit.DIGEST
-
-
-@pytest.mark.parametrize("name", ["money/prices.py", "loop.py", "schema/records.py"])
-def test_an_edited_source_changes_the_digest(sources, name):
-    path = sources / name
-    path.write_bytes(path.read_bytes() + b"# edited\n")
-    assert jit.source_digest() != jit.DIGEST
-
-
-def test_a_new_or_renamed_source_changes_the_digest(sources):
-    (sources / "money" / "prices.py").rename(sources / "money" / "costs.py")
-    renamed = jit.source_digest()
-    (sources / "margin.py").write_text("")
-    assert len({jit.DIGEST, renamed, jit.source_digest()}) == 3
-
-
 def test_a_compiler_flag_changes_the_digest(monkeypatch):
     monkeypatch.setattr(jit.config, "BOUNDSCHECK", 0 if jit.config.BOUNDSCHECK else 1)
-    assert jit.source_digest() != jit.DIGEST
+    assert jit.build_digest() != jit.DIGEST
+
+
+def test_an_edited_source_changes_the_digest(monkeypatch):
+    monkeypatch.setattr(jit, "digest", lambda: "0123456789abcdef")
+    assert jit.build_digest() != jit.DIGEST
 
 
 # The schema ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from differential import encoded, kernel_run
 from facade import Config, Orders, Panel
 from facade.encode.inputs import encode
 from ml4t_kernel import entries
-from ml4t_kernel.compile.jit import INTERPRETED
+from ml4t_kernel.modes import INTERPRETED
 from ml4t_kernel.schema import STATE, Reason, Status
 from reference.scenarios import scenario_of
 

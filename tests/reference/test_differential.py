@@ -19,7 +19,7 @@ from differential import (
     reference_outcome,
     report,
 )
-from ml4t_kernel.compile.jit import INTERPRETED
+from ml4t_kernel.modes import INTERPRETED
 from reference import coverage
 from reference.book import DEFAULTS
 from reference.knobs import knobs_off_default

@@ -17,7 +17,7 @@ from facade import BacktestWarning, Config, ConfigError, Panel, Signals, Strateg
 from facade.sweeps import run
 from facade.sweeps.run import sweep
 from facade.sweeps.workers import pool
-from ml4t_kernel.compile.jit import INTERPRETED
+from ml4t_kernel.modes import INTERPRETED
 from reference.scenarios import random_scenario
 
 BARS, DAY = 30, date(2020, 1, 1)

@@ -20,7 +20,7 @@ from facade import ConfigError
 from facade.sweeps.workers import publish
 from facade.sweeps.workers.job import Job, run_job
 from facade.sweeps.workers.publish import packed, settled, unpacked
-from ml4t_kernel.compile.jit import INTERPRETED
+from ml4t_kernel.modes import INTERPRETED
 from ml4t_kernel.schema import INTENT, PARAMS
 
 pytestmark = pytest.mark.unchecked

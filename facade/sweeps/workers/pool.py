@@ -294,12 +294,15 @@ def run_plan(
     """
     rows, total = int(np.count_nonzero(todo)), len(todo)
     pace = _Pace(place)
+    if rows and place.here:
+        try:
+            entries.runner()  # compiled before the bar, if at all, and not by each worker
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted") from error
     with (
         tqdm(total=total, initial=total - rows, unit="cfg", disable=not progress, leave=True) as shown,
         _Ears() as ears,
     ):
-        if not entries.runner.cache_info().currsize:
-            shown.set_description_str("loading the kernel (the first time ever: compiling, half a minute)")
         driver = _Driver(place, pace, ears, finish, on_done)
         try:
             driver.run(_chunks(plan, todo, keep, place, pace, ears), shown)

@@ -76,6 +76,8 @@ class Place(Protocol):
 
     shares_memory: bool
     """Whether workers are threads of this process."""
+    here: bool
+    """Whether workers are on this machine, where one that compiles the kernel does it for all."""
 
     def workers(self) -> int:
         """Chunks that run at the same time."""
@@ -298,7 +300,7 @@ def run_from_memory(
 class _Threads:
     """Threads of this process: nothing to publish."""
 
-    seconds, least, shares_memory = 0.1, 0.002, True
+    seconds, least, shares_memory, here = 0.1, 0.002, True, True
 
     def __init__(self, executor: ThreadPoolExecutor, workers: int, ours: bool) -> None:
         self._executor, self._workers, self._ours = executor, workers, ours
@@ -326,7 +328,7 @@ class _Threads:
 class _Processes:
     """Any executor: jobs go through files of a temporary directory (TMPDIR), which workers map."""
 
-    seconds, least, shares_memory = 0.5, 0.02, False
+    seconds, least, shares_memory, here = 0.5, 0.02, False, True
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self._executor, self._workers = executor, workers
@@ -377,7 +379,7 @@ SLOWEST_NETWORK = 5e6
 class _Dask:
     """A Dask cluster: jobs are scattered to all its workers, and again when all that had them are gone."""
 
-    seconds, least, shares_memory = 1.0, 0.1, False
+    seconds, least, shares_memory, here = 1.0, 0.1, False, False
 
     def __init__(self, executor: Any, workers: int | None) -> None:
         self._executor, self._client, self._wanted = executor, executor._client, workers

@@ -1,0 +1,1 @@
+"""Makes the shared objects of the kernel, and puts them into wheels."""
