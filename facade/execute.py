@@ -5,12 +5,11 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from tqdm import tqdm
-
 from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs
 from facade.encode.narrow import widen
+from facade.progress import progress_bar
 from facade.results.run import Run
 from ml4t_kernel import book as kernel_book
 from ml4t_kernel import entries
@@ -60,7 +59,7 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
     bars, assets = market.close.shape
     done, step = 0, max(64, FIRST_SLICE // assets)
     try:
-        with tqdm(total=bars, unit="bar", disable=not progress, leave=True) as shown:
+        with progress_bar(bars, "bar", progress) as shown:
             while done < bars:
                 edge, started = min(bars, done + step), perf_counter()
                 reached = int(entries.advance(market, intents, params, account, tape, done, edge, strategy))
