@@ -5,12 +5,11 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from tqdm import tqdm
-
 from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs
 from facade.encode.narrow import widen
+from facade.progress import progress_bar
 from facade.results.run import Run
 from ml4t_kernel import book as kernel_book
 from ml4t_kernel import entries
@@ -61,7 +60,7 @@ def execute(panel: Panel, config: Config, inputs: EncodedInputs, progress: bool,
     done, step = 0, max(64, FIRST_SLICE // assets)
     try:
         call = entries.bind(market, intents, params, account, tape, account.state)  # compiles, if anything does
-        with tqdm(total=bars, unit="bar", disable=not progress, leave=True) as shown:
+        with progress_bar(bars, "bar", progress) as shown:
             while done < bars:
                 edge, started = min(bars, done + step), perf_counter()
                 call(0, 1, done, edge)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -254,6 +253,8 @@ class Config(BaseModel):
     @classmethod
     def from_toml(cls, source: str | Path) -> Self:
         """From TOML text, or from the file of a `Path`."""
+        import tomllib
+
         try:
             values = tomllib.loads(_text(source))
         except tomllib.TOMLDecodeError as error:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
-import pyarrow as pa
 
 from facade.data.names import ACTIONS, FIELDS, SYMBOL, TIME, find, is_field, plain
 from facade.data.times import unit_of
@@ -200,6 +199,8 @@ def _from_rows(source: Any, what: str) -> pl.DataFrame:
 
 
 def _from_arrow(source: Any, what: str) -> pl.DataFrame:
+    import pyarrow as pa
+
     try:
         # By way of pyarrow, which keeps the index of a pandas frame; Polars itself would drop it.
         table = pl.DataFrame(pa.table(source))

@@ -1,7 +1,5 @@
 """Real market data that comes with the package; see README.md in this folder for source and licence."""
 
-from importlib.resources import as_file, files
-
 import polars as pl
 
 
@@ -32,5 +30,7 @@ def wiki_actions() -> pl.DataFrame:
 
 
 def _read(name: str) -> pl.DataFrame:
+    from importlib.resources import as_file, files
+
     with as_file(files(__name__).joinpath(name)) as path:
         return pl.read_parquet(path)

@@ -18,6 +18,7 @@ from facade.encode.narrow import cut_intents, cut_market, traded_assets
 from facade.encode.params import asset_rule_rows, params_row
 from facade.errors import BacktestWarning
 from facade.strategies.draft import Draft, no_rules
+from facade.strategies.passes import nonzero_bytes
 from facade.strategies.strategy import require_strategy
 from ml4t_kernel.schema import (
     ENTER_LONG,
@@ -86,7 +87,7 @@ def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None
     events = _events(panel.shape[0], market, draft)
     intents = Intents(
         events=events,
-        event_bars=frozen(np.append(np.flatnonzero(events), panel.shape[0]), np.int32),
+        event_bars=frozen(np.append(nonzero_bytes(events), panel.shape[0]), np.int32),
         weights=draft.weights,
         target_bars=draft.target_bars,
         target_assets=draft.target_assets,
@@ -136,15 +137,17 @@ def _warn(panel: Panel, counts: dict[str, int]) -> None:
 def _events(n_bars: int, market: Market, draft: Draft) -> np.ndarray:
     """(T,) uint8 of EVENT_* bits."""
     events = np.zeros(n_bars, np.uint8)
+    signalled = draft.signals["bar"].astype(np.intp)
     for bit, bars in (
         (EVENT_ACTION, market.actions["bar"]),
         (EVENT_STALE, market.stale["bar"]),
         (EVENT_TARGET, draft.target_bars),
-        (EVENT_SIGNAL, draft.signals["bar"]),
-        (EVENT_ENTRY, draft.signals["bar"][(draft.signals["bits"] & (ENTER_LONG | ENTER_SHORT)) != 0]),
+        (EVENT_SIGNAL, signalled),
+        (EVENT_ENTRY, signalled[(draft.signals["bits"] & (ENTER_LONG | ENTER_SHORT)) != 0]),
         (EVENT_ORDER, draft.orders["bar"]),
     ):
-        events[bars] |= np.uint8(bit)
+        if len(bars):
+            events[bars] |= np.uint8(bit)
     return frozen(events, np.uint8)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from facade.data.panel import Panel
 from facade.errors import StrategyError
@@ -23,6 +22,8 @@ def collect_frame(source: Any, what: str) -> pl.DataFrame:
     if isinstance(source, pl.LazyFrame):
         return source.collect()
     if hasattr(source, "__arrow_c_stream__"):
+        import pyarrow as pa
+
         # By way of pyarrow, which keeps a named index of pandas as a column (an unnamed one carries no data).
         try:
             frame = pl.DataFrame(pa.table(source))

@@ -22,6 +22,7 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
+from facade.strategies.passes import nonzero_bytes, pieces
 from facade.strategies.placing import asset_columns, assets_of, bars_of
 from facade.strategies.reading import MOST, on_panel, read_array_names, read_named_frame, spelled
 from facade.strategies.strategy import Placed
@@ -192,7 +193,8 @@ def place_signals(
             bits.append(np.full(len(keys[-1]), BITS[name], np.uint8))
     key, packed = _merged(np.concatenate(keys), np.concatenate(bits))
     signals = np.zeros(len(key), SIGNAL)
-    signals["bar"], signals["asset"], signals["bits"] = key // n_assets, key % n_assets, packed
+    signals["bar"], signals["asset"] = np.divmod(key, n_assets) if n_assets > 1 else (key, 0)
+    signals["bits"] = packed
     signals["amount"] = size if not isinstance(size, Cells) else _values_at(panel, size, key, align, "size")
     signals["rank"] = np.inf if rank is None else _values_at(panel, rank, key, align, "rank")
     _check_sizes(panel, signals)
@@ -201,13 +203,19 @@ def place_signals(
 
 
 def _array_bits(panel: Panel, flags: Mapping[str, Cells]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    packed = np.zeros((panel.shape[0], panel.shape[1]), np.uint8)
     for name, cells in flags.items():
         require_panel_shape(cells.values, panel, f"{WHAT}: {name}")
-        packed |= cells.values.view(np.uint8) * np.uint8(BITS[name])
-    flat = packed.ravel()
-    key = np.flatnonzero(flat != 0)  # of Booleans: ten times faster than of bytes
-    return [key], [flat[key]]
+    given = [(cells.values.view(np.uint8).ravel(), np.uint8(BITS[name])) for name, cells in flags.items()]
+    keys: list[np.ndarray] = []
+    bits: list[np.ndarray] = []
+    for piece in pieces(given[0][0]):
+        packed = given[0][0][piece] * given[0][1]
+        for flat, bit in given[1:]:
+            packed |= flat[piece] * bit
+        found = nonzero_bytes(packed)
+        keys.append(found + piece.start)
+        bits.append(packed[found])
+    return keys, bits
 
 
 def _merged(key: np.ndarray, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

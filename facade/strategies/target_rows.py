@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from facade.strategies.frames import (
     require_timestamps,
     wide_names,
 )
+from facade.strategies.passes import Survey, rows_of_nan, sums_of_sizes, survey
 from facade.strategies.placing import asset_columns, assets_of, bars_of
 from facade.strategies.reading import MOST, on_panel, read_array_names, read_named_frame
 from facade.strategies.strategy import Placed
@@ -52,6 +54,10 @@ class TargetRows:
     weights: np.ndarray
     bars: np.ndarray
     counts: dict[str, int]
+
+    @cached_property
+    def survey(self) -> Survey:
+        return survey(self.weights)
 
 
 def read_target_array(array: Any, what: str) -> GivenTargets:
@@ -136,18 +142,13 @@ def cut_targets(given: GivenTargets, selection: Selection, placed: Placed, what:
 
 def _place_array(panel: Panel, array: np.ndarray, what: str) -> TargetRows:
     require_panel_shape(array, panel, what)
-    # A row sum is finite exactly when the row has neither NaN nor infinity: one pass finds the rows to look at.
-    given = np.isfinite(array.sum(axis=1))
-    if not given.all():
-        missing = np.isnan(array).all(axis=1)
-        odd = np.flatnonzero(~given & ~missing)
-        stamps = [panel.timestamps[int(bar)] for bar in odd]
-        _refuse_infinite(array[odd].astype(np.float64), stamps, panel.symbols, what)
-        given = ~missing
-    if given.all():
-        return TargetRows(frozen(array), np.arange(len(array), dtype=np.int32), {})
-    bars = np.flatnonzero(given)
-    return TargetRows(frozen(array[bars]), bars.astype(np.int32), {})
+    bars = np.flatnonzero(~rows_of_nan(array))
+    rows = TargetRows(frozen(array if len(bars) == len(array) else array[bars]), bars.astype(np.int32), {})
+    # A row sum is finite only when the row has neither NaN nor infinity: the others are looked at.
+    odd = np.flatnonzero(~np.isfinite(rows.survey.sums))
+    if len(odd):
+        _refuse_infinite(rows.weights[odd], panel.timestamps.gather(rows.bars[odd]), panel.symbols, what)
+    return rows
 
 
 def _place_wide(panel: Panel, given: GivenTargets, align: str | None, what: str) -> TargetRows:
@@ -244,18 +245,14 @@ def check_targets(panel: Panel, rows: TargetRows, allow_short: bool, scale: bool
 
     `scale` lifts negative weights to zero where shorts are not allowed, then divides rows whose sum of |w| is above 1.
     """
-    weights = rows.weights
-    if not weights.size:
+    if not rows.weights.size:
         return rows
-    counts = dict(rows.counts)
-    if not allow_short:
-        weights = _without_shorts(panel, rows, weights, scale, counts, what)
-    gross = weights.sum(axis=1) if not allow_short else np.abs(weights).sum(axis=1)
-    if np.isnan(gross).any():
-        gross = np.nansum(np.abs(weights), axis=1)
+    if not allow_short and rows.survey.least < 0:
+        rows = _without_shorts(panel, rows, scale, what)
+    weights, gross = rows.weights, _gross(rows)
     over = np.flatnonzero(gross > 1.0 + SUM_TOLERANCE)
     if not len(over):
-        return TargetRows(weights, rows.bars, counts)
+        return rows
     if not scale:
         bar = int(rows.bars[over[0]])
         raise StrategyError(
@@ -264,26 +261,36 @@ def check_targets(panel: Panel, rows: TargetRows, allow_short: bool, scale: bool
         )
     scaled = np.array(weights)
     scaled[over] /= gross[over][:, None]
-    counts["scaled_rows"] = len(over)
-    return TargetRows(frozen(scaled), rows.bars, counts)
+    return TargetRows(frozen(scaled), rows.bars, {**rows.counts, "scaled_rows": len(over)})
+
+
+def _gross(rows: TargetRows) -> np.ndarray:
+    """(R,) sums of |w| of each row, NaN apart."""
+    gross = rows.survey.sums if rows.survey.least >= 0 else sums_of_sizes(rows.weights)
+    untold = np.flatnonzero(np.isnan(gross))
+    if len(untold):
+        gross = gross.copy()
+        gross[untold] = np.nansum(np.abs(rows.weights[untold]), axis=1)
+    return gross
 
 
 def refuse_large_targets(panel: Panel, rows: TargetRows, what: str) -> None:
     """Targets in shares that nobody can mean."""
     with np.errstate(invalid="ignore"):
-        large = np.argwhere(np.abs(rows.weights) > MOST)
-    if len(large):
-        row, asset = large[0]
-        raise StrategyError(
-            f"{what}: {panel.symbols[asset]} at {panel.timestamps[int(rows.bars[row])]} is "
-            f"{rows.weights[row, asset]:.6g}; a target must be at most {MOST:g} shares{further(len(large))}"
-        )
+        most = np.fmax.reduce(rows.weights, axis=None, initial=0.0)
+        if most > MOST or rows.survey.least < -MOST:
+            large = np.argwhere(np.abs(rows.weights) > MOST)
+            row, asset = large[0]
+            raise StrategyError(
+                f"{what}: {panel.symbols[asset]} at {panel.timestamps[int(rows.bars[row])]} is "
+                f"{rows.weights[row, asset]:.6g}; a target must be at most {MOST:g} shares{further(len(large))}"
+            )
 
 
 def refuse_short_targets(panel: Panel, rows: TargetRows, what: str, remedy: str) -> None:
     """Negative targets of an account that may not be short."""
-    negative = np.argwhere(rows.weights < 0)
-    if len(negative):
+    if rows.survey.least < 0:
+        negative = np.argwhere(rows.weights < 0)
         row, asset = negative[0]
         raise StrategyError(
             f"{what}: {panel.symbols[asset]} at {panel.timestamps[int(rows.bars[row])]} is "
@@ -292,13 +299,10 @@ def refuse_short_targets(panel: Panel, rows: TargetRows, what: str, remedy: str)
         )
 
 
-def _without_shorts(
-    panel: Panel, rows: TargetRows, weights: np.ndarray, scale: bool, counts: dict[str, int], what: str
-) -> np.ndarray:
-    least = weights.min()
-    if not (least < 0 or (np.isnan(least) and (weights < 0).any())):
-        return weights
+def _without_shorts(panel: Panel, rows: TargetRows, scale: bool, what: str) -> TargetRows:
+    """Rows of which some weights are negative, with those lifted to zero; refused without `scale`."""
     if not scale:
         refuse_short_targets(panel, rows, what, " (scale=True lifts them to zero)")
-    counts["lifted_weights"] = int((weights < 0).sum())
-    return frozen(np.where(weights < 0, 0.0, weights))
+    negative = rows.weights < 0
+    counts = {**rows.counts, "lifted_weights": int(np.count_nonzero(negative))}
+    return TargetRows(frozen(np.where(negative, 0.0, rows.weights)), rows.bars, counts)

@@ -12,7 +12,7 @@ from facade.data.memory import frozen
 from facade.data.panel import Panel
 from facade.data.selection import Selection
 from facade.errors import StrategyError
-from facade.strategies.draft import WIDE, Draft
+from facade.strategies.draft import Draft
 from facade.strategies.strategy import Placed, Strategy, named, named_arguments
 from facade.strategies.target_rows import (
     GivenTargets,
@@ -173,26 +173,19 @@ def _fill(draft: Draft, rows: TargetRows, min_notional: float | None) -> None:
     draft.settings["has_batch"] = 1
     if min_notional is not None:
         draft.settings["min_notional"] = min_notional
-    draft.weights, draft.target_assets = _wanted_columns(rows.weights)
+    draft.weights, draft.target_assets = _wanted_columns(rows)
     draft.target_bars, draft.counts = frozen(rows.bars, np.int32), rows.counts
-    wanted = int(np.count_nonzero(draft.weights))
+    wanted = rows.survey.nonzero if draft.weights is rows.weights else int(np.count_nonzero(draft.weights))
     draft.expected_orders = min(draft.weights.size, 2 * wanted)
 
 
-def _wanted_columns(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _wanted_columns(rows: TargetRows) -> tuple[np.ndarray, np.ndarray]:
     """Targets of the assets that are ever wanted, and which they are; all of them unless most are not.
 
     A column of zeros and NaN decides nothing, and a wide panel of which few assets trade should not cost its width.
     """
-    everything = np.arange(weights.shape[1], dtype=np.int32)
-    first = weights[:1]
-    if (
-        len(everything) <= WIDE
-        or not len(weights)
-        or np.count_nonzero((first != 0) & ~np.isnan(first)) * 2 > len(everything)
-    ):
-        return weights, frozen(everything, np.int32)
-    used = np.flatnonzero(((weights != 0) & ~np.isnan(weights)).any(axis=0)).astype(np.int32)
-    if 2 * len(used) > len(everything):
-        return weights, frozen(everything, np.int32)
+    weights = rows.weights
+    if rows.survey.used is None or not len(weights):
+        return weights, frozen(np.arange(weights.shape[1], dtype=np.int32), np.int32)
+    used = np.flatnonzero(rows.survey.used).astype(np.int32)
     return frozen(np.ascontiguousarray(weights[:, used])), frozen(used, np.int32)

@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from facade.encode.inputs import EncodedInputs
 from facade.errors import Interrupted
+from facade.progress import progress_bar
 from facade.sweeps.plan.plan import Group, Plan
 from facade.sweeps.workers.job import Columns, Job, Outcome, make_job, run_here, run_job
 from facade.sweeps.workers.publish import Place, is_lost
@@ -300,7 +300,7 @@ def run_plan(
         except KeyboardInterrupt as error:
             raise Interrupted("interrupted") from error
     with (
-        tqdm(total=total, initial=total - rows, unit="cfg", disable=not progress, leave=True) as shown,
+        progress_bar(total, "cfg", progress, done=total - rows) as shown,
         _Ears() as ears,
     ):
         driver = _Driver(place, pace, ears, finish, on_done)
