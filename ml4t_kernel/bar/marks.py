@@ -10,21 +10,17 @@ from ml4t_kernel.schema import TRAILING_STOP
 @inlined
 def raise_extremes(high, low, close, p, water_mark_close):
     """Extremes of the trade and the rules' water mark; returns True if the mark moved."""
-    if high > p.high:
-        p.high = high
-    if low < p.low:
-        p.low = low
+    # Selects, not branches: which bars make a new extreme cannot be foreseen.
+    old = p.water_mark
+    p.high = high if high > p.high else p.high
+    p.low = low if low < p.low else p.low
     if p.shares > 0.0:
         top = close if water_mark_close else high
-        if top > p.water_mark:
-            p.water_mark = top
-            return True
+        p.water_mark = top if top > old else old
     else:
         bottom = close if water_mark_close else low
-        if bottom < p.water_mark:
-            p.water_mark = bottom
-            return True
-    return False
+        p.water_mark = bottom if bottom < old else old
+    return p.water_mark != old
 
 
 @inlined
