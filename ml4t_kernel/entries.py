@@ -43,6 +43,7 @@ BOOK_TYPE = _bundle(
     *(_array(dtype) for dtype in (schema.STATE, schema.POSITION, schema.QUEUE)),
     *(_array("i4") for _ in range(9)),
     *(_array("f8") for _ in range(2)),
+    _array("u1"),
 )
 TAPE_TYPE = _bundle(Tape, *(_array(dtype) for dtype in TAPE_ROWS.values()))
 PARAMS_TYPE = _array(schema.PARAMS, 1, True)

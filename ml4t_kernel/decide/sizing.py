@@ -210,6 +210,22 @@ def size_target(t, a, wanted, market, intents, params, book, tape):
 
 
 @inlined
+def may_be_active(a, book):
+    """Is the asset held, or does an order of it work? A byte an asset says so of most without their positions.
+
+    5,000 assets of W5 are told to hold nothing on each bar; reading two lines of each position was 18 percent of it.
+    """
+    if book.active[a] == 0:
+        return False
+    p = book.positions[a]
+    if p.shares != 0.0 or p.working >= 0:
+        return True
+    if p.listed == 0:
+        book.active[a] = 0
+    return False
+
+
+@inlined
 def size_targets(t, market, intents, params, book, tape):
     """The row of targets of bar t, by asset."""
     s = book.state[0]
@@ -221,7 +237,7 @@ def size_targets(t, market, intents, params, book, tape):
     for column in range(intents.weights.shape[1]):
         wanted = intents.weights[row, column]
         a = intents.target_assets[column]
-        if present(wanted) and (wanted != 0.0 or book.positions[a].shares != 0.0 or book.positions[a].working >= 0):
+        if present(wanted) and (wanted != 0.0 or may_be_active(a, book)):
             size_target(t, a, wanted, market, intents, params, book, tape)
 
 

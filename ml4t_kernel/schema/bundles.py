@@ -19,12 +19,13 @@ for targets and signals."""
 Book = namedtuple(
     "Book",
     "state positions queues work new_state new_position new_queue held waiting asleep inside touched placed "
-    "queue exits entries key_rank amounts",
+    "queue exits entries key_rank amounts active",
 )
 Book.__doc__ = """State of one account. state: (1,) STATE; positions: (A,) POSITION; queues: (A,) QUEUE; work: (1,)
 WORK; new_state, new_position, new_queue: (1,) row with which each begins; held, waiting, asleep, inside, touched: (A,)
 int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2 withdrawn, <= -3: row -(x + 3) of details, a
-child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64."""
+child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64;
+active: (A,) uint8, 0: neither held nor with a working order (1: perhaps)."""
 Tape = namedtuple("Tape", "orders details fills trades equity gross ambiguous booked")
 Tape.__doc__ = """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross
 exposure (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED rows."""
