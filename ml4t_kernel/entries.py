@@ -24,7 +24,8 @@ def _bundle(kind: Any, *members: types.Type) -> types.Type:
 
 MARKET_TYPE = _bundle(
     Market,
-    *(_array("f8", 2, True) for _ in range(10)),
+    _array("f8", 3, True),
+    *(_array("f8", 2, True) for _ in range(6)),
     _array("i4", 1, True),
     *(_array(schema.ACTION, 1, True) for _ in range(2)),
 )

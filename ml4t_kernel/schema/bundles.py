@@ -2,14 +2,47 @@
 
 from collections import namedtuple
 
-Market = namedtuple(
-    "Market",
-    "open high low close volume budget_volume half_spread sigma block_high block_low session_end actions stale",
-)
-Market.__doc__ = """Read-only panel. open .. close, volume: (T, A) float64; budget_volume: (T, A) or (1, 1);
-half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low: (ceil(T / BLOCK), A)
-extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the next session (T: none);
-actions, stale: (E,) ACTION sorted by bar."""
+import numpy as np
+
+PRICES = ("open", "high", "low", "close")
+"""What lies side by side in a bar, in this order."""
+
+
+class Market(
+    namedtuple(
+        "Market", "bars volume budget_volume half_spread sigma block_high block_low session_end actions stale"
+    )
+):
+    """Read-only panel.
+
+    bars: (T, A, 4) float64, PRICES of each bar on one line of cache; volume: (T, A) float64; budget_volume: (T, A) or
+    (1, 1); half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
+    (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the
+    next session (T: none); actions, stale: (E,) ACTION sorted by bar.
+
+    open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` reads VIEWS for them.
+    """
+
+    __slots__ = ()
+    VIEWS = {name: ("bars", number, len(PRICES)) for number, name in enumerate(PRICES)}
+
+    @property
+    def open(self) -> np.ndarray:
+        return self.bars[:, :, 0]
+
+    @property
+    def high(self) -> np.ndarray:
+        return self.bars[:, :, 1]
+
+    @property
+    def low(self) -> np.ndarray:
+        return self.bars[:, :, 2]
+
+    @property
+    def close(self) -> np.ndarray:
+        return self.bars[:, :, 3]
+
+
 Intents = namedtuple("Intents", "events event_bars weights target_bars target_assets signals orders rules asset_rules")
 Intents.__doc__ = """Read-only strategy. events: (T,) uint8 of EVENT_* bits, those of Market included; event_bars:
 (N + 1,) int32 bars with an event, ascending, then T; weights: (R, C) target weights or shares, NaN leaves alone;
