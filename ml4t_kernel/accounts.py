@@ -48,6 +48,7 @@ def begin_account(params, book):
     w.short_value = 0.0
     w.touched = 0
     for a in range(book.positions.shape[0]):
+        book.active[a] = 0
         book.positions[a] = book.new_position[0]
         book.queues[a] = book.new_queue[0]
     for i in range(book.placed.shape[0]):

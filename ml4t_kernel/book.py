@@ -45,6 +45,7 @@ def new_book(assets: int, intents: int, orders: int) -> Book:
     ]
     arrays += [_apart(count, np.int32) for count in (*[assets] * 5, intents, *[rows] * 3)]
     arrays += [_apart(rows, np.float64) for _ in range(2)]
+    arrays += [_apart(assets, np.uint8)]
     return Book._make(arrays)
 
 

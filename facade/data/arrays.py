@@ -1,16 +1,19 @@
 """Arrays given for a panel: their shapes, their names, and that nobody writes to them afterwards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from facade.data.memory import new_bars
 from facade.data.pivot import refuse_too_large
 from facade.errors import DataError, listing
 
+_PART = 262_144  # bytes
 
-def copy_arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """(T, A) float64 copies in C order, all of one shape."""
+
+def copy_arrays(given: Mapping[str, Any]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(T, A, 4) float64 bars, and (T, A) copies by name, all of one shape, prices as views of the bars."""
     if "close" not in given:
         raise DataError("prices need a close")
     sources = {name: _to_columns(name, values) for name, values in given.items()}
@@ -21,7 +24,14 @@ def copy_arrays(given: Mapping[str, Any]) -> dict[str, np.ndarray]:
     if not bars or not assets:
         raise DataError(f"prices have no rows or no symbols: shape {(bars, assets)}")
     refuse_too_large(bars, assets, len(sources))
-    return {name: np.array(source, dtype=np.float64, order="C", copy=True) for name, source in sources.items()}
+    whole, prices = new_bars(bars, assets)
+    arrays = {name: prices[name] if name in prices else np.empty((bars, assets)) for name in sources}
+    # In parts, so that a line of cache is written by its four prices while it is there.
+    step = max(1, _PART // (32 * assets))
+    for first in range(0, bars, step):
+        for name, source in sources.items():
+            arrays[name][first : first + step] = source[first : first + step]
+    return whole, arrays
 
 
 def _to_columns(name: str, values: Any) -> np.ndarray:
@@ -62,6 +72,8 @@ def freeze(state: Mapping[str, Any]) -> None:
             value.flags.writeable = False
 
 
-def raw_bytes(array: np.ndarray) -> memoryview:
-    """The values of an array as bytes, for a digest."""
-    return np.ascontiguousarray(array).data.cast("B")
+def raw_bytes(array: np.ndarray) -> Iterator[memoryview]:
+    """The values of an array as bytes, for a digest; of a view they are copied in parts."""
+    rows = max(1, len(array)) if array.flags.c_contiguous else max(1, _PART * len(array) // max(1, array.nbytes))
+    for first in range(0, len(array), rows):
+        yield np.ascontiguousarray(array[first : first + rows]).data.cast("B")

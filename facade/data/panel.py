@@ -23,13 +23,14 @@ from facade.data.clock import Clock, bar_dates, make_clock, session_values, to_t
 from facade.data.dividends import guard_dividends
 from facade.data.load import load, told_of
 from facade.data.matching import match_names
-from facade.data.memory import all_frozen
+from facade.data.memory import all_frozen, begun_on_line
 from facade.data.pivot import pivot
 from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
+from ml4t_kernel.schema import PRICES
 
-FIELDS = ("open", "high", "low", "close", "volume")
+FIELDS = (*PRICES, "volume")
 BEGINS = "the data labels bars by their begin (bar_label='open'), and so are the rows of a strategy read"
 T = TypeVar("T")
 
@@ -38,20 +39,15 @@ T = TypeVar("T")
 class Panel:
     """Prices of A symbols over T bars, built once by `load_panel` or `Panel.from_arrays` and shared by runs and sweeps.
 
-    All arrays are float64 in C order and read-only, with NaN where a symbol has no bar. Prices are in account currency
-    a share, volume in shares.
+    All arrays are float64 and read-only, with NaN where a symbol has no bar. Prices are in account currency a share,
+    volume in shares. The four prices of a bar lie side by side in `bars`; `open`, `high`, `low` and `close` are views
+    of it, in C order but 32 bytes from cell to cell: `np.ascontiguousarray(panel.close)` is a dense copy of one.
     """
 
-    open: np.ndarray
-    """(T, A) first price of the bar."""
-    high: np.ndarray
-    """(T, A) highest price of the bar."""
-    low: np.ndarray
-    """(T, A) lowest price of the bar."""
-    close: np.ndarray
-    """(T, A) last price of the bar; NaN: no bar."""
+    bars: np.ndarray
+    """(T, A, 4) open, high, low and close of each bar, in C order."""
     volume: np.ndarray
-    """(T, A) shares traded in the bar; NaN throughout when the data has no volume."""
+    """(T, A) shares traded in the bar, in C order; NaN throughout when the data has no volume."""
     timestamps: pl.Series
     """(T,) time at which each bar is complete: Date, Datetime, or the bar number when there are no timestamps."""
     symbols: tuple[str, ...]
@@ -121,16 +117,36 @@ class Panel:
         matched = match_names(
             {name: values for name, values in given.items() if values is not None}, symbols, timestamps
         )
-        arrays = copy_arrays(matched.arrays)
+        whole, arrays = copy_arrays(matched.arrays)
         bars, assets = arrays["close"].shape
         names, timestamps = check_symbols(matched.symbols, assets), matched.timestamps
         clock = make_clock(to_timestamps(timestamps, bars), bar_label, session_values(sessions, bars))
-        return _assemble(arrays, clock, names, actions, repairs, delisting)
+        return _assemble(whole, arrays, clock, names, actions, repairs, delisting)
+
+    @cached_property
+    def open(self) -> np.ndarray:
+        """(T, A) first price of the bar."""
+        return self.bars[:, :, 0]
+
+    @cached_property
+    def high(self) -> np.ndarray:
+        """(T, A) highest price of the bar."""
+        return self.bars[:, :, 1]
+
+    @cached_property
+    def low(self) -> np.ndarray:
+        """(T, A) lowest price of the bar."""
+        return self.bars[:, :, 2]
+
+    @cached_property
+    def close(self) -> np.ndarray:
+        """(T, A) last price of the bar; NaN: no bar."""
+        return self.bars[:, :, 3]
 
     @property
     def shape(self) -> tuple[int, int]:
         """(T, A): bars and symbols."""
-        return self.close.shape[0], self.close.shape[1]
+        return self.bars.shape[0], self.bars.shape[1]
 
     @property
     def labels(self) -> pl.Series:
@@ -143,16 +159,14 @@ class Panel:
         sha = hashlib.sha256()
         labels = (self.shape, self.symbols, str(self.timestamps.dtype), self.periods_per_year, sorted(self.extras))
         sha.update(repr(labels).encode())
-        sha.update(raw_bytes(self.timestamps.to_physical().cast(pl.Int64).to_numpy()))
-        if self.begins is not None:
-            sha.update(raw_bytes(self.begins.to_physical().cast(pl.Int64).to_numpy()))
-        sha.update(raw_bytes(self.sessions))
-        for name in FIELDS:
-            sha.update(raw_bytes(getattr(self, name)))
-        for name in sorted(self.extras):
-            sha.update(raw_bytes(self.extras[name]))
-        for name in ("bar", "asset", "kind", "value"):
-            sha.update(raw_bytes(self.action_rows[name]))
+        times = (self.timestamps,) if self.begins is None else (self.timestamps, self.begins)
+        arrays = [column.to_physical().cast(pl.Int64).to_numpy() for column in times]
+        arrays += [self.sessions, *(getattr(self, name) for name in FIELDS)]
+        arrays += [self.extras[name] for name in sorted(self.extras)]
+        arrays += [self.action_rows[name] for name in ("bar", "asset", "kind", "value")]
+        for array in arrays:
+            for part in raw_bytes(array):
+                sha.update(part)
         return sha.hexdigest()
 
     def adjusted(self, field: str, dividends: bool = False) -> np.ndarray:
@@ -246,11 +260,14 @@ class Panel:
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_derived": {}}  # made again where it is needed: it may be as large as the panel
+        # Made again where it is needed: what is derived may be as large as the panel, and views would become copies.
+        kept = {name: value for name, value in self.__dict__.items() if name not in PRICES}
+        return kept | {"_derived": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        freeze(self.__dict__)  # pickling forgets that an array is read-only
+        # Pickling forgets where an array began, and that it is read-only.
+        self.__dict__.update(state, bars=begun_on_line(state["bars"]))
+        freeze(self.__dict__)
 
 
 def load_panel(
@@ -320,13 +337,14 @@ def load_panel(
     grid, duplicates = pivot(long, symbols, keep_last="keep_last" in repairs)
     clock = make_clock(grid.timestamps.alias("timestamp"), bar_label, grid.session)
     selection = symbols is not None
-    panel = _assemble(grid.arrays, clock, grid.symbols, actions, repairs, delisting, selection)
+    panel = _assemble(grid.bars, grid.arrays, clock, grid.symbols, actions, repairs, delisting, selection)
     counts = {"keep_last": duplicates, "text": long.converted}
     panel.repairs.update({name: count for name, count in counts.items() if name in repairs})
     return replace(panel, notices=panel.notices + told_of(long.unread, actions))
 
 
 def _assemble(
+    bars: np.ndarray,
     arrays: dict[str, np.ndarray],
     clock: Clock,
     symbols: tuple[str, ...],
@@ -335,18 +353,19 @@ def _assemble(
     delisting: str | None,
     selection: bool = False,
 ) -> Panel:
-    """Panel of arrays that are ours to modify: checked, repaired, frozen, with actions."""
+    """Panel of arrays that are ours to modify, prices views of `bars`: checked, repaired, frozen, with actions."""
     shape = arrays["close"].shape
     volume = arrays.get("volume")
-    for name in ("open", "high", "low"):
+    for number, name in enumerate(PRICES):
         if name not in arrays:  # only where flat_from_close was asked for
-            arrays[name] = np.full(shape, np.nan)
-    prices = {name: arrays[name] for name in FIELDS[:-1]}
+            bars[:, :, number] = np.nan
+    prices = {name: bars[:, :, number] for number, name in enumerate(PRICES)}
     prices["volume"] = np.full(shape, np.nan) if volume is None else volume
     repaired = clean_prices(prices, clock.timestamps, symbols, repairs)
     found, inferred = _resolve_actions(actions, clock, symbols, prices["open"], prices["close"], delisting, selection)
     state: dict[str, Any] = {
-        **prices,
+        "bars": bars,
+        "volume": prices["volume"],
         **clock._asdict(),
         "symbols": symbols,
         "actions": found.frame,
@@ -389,11 +408,11 @@ def select(panel: Panel, selection: Selection) -> Panel:
     """The panel of a selection; what lies outside it leaves no trace, neither in actions nor in inferred delistings."""
     clock = clock_of(panel, selection)
     symbols = panel.symbols if selection.assets is None else tuple(panel.symbols[a] for a in selection.assets)
-    arrays: dict[str, Any] = {name: selection.cut(getattr(panel, name)) for name in FIELDS}
+    arrays: dict[str, Any] = {name: selection.cut(getattr(panel, name)) for name in ("bars", "volume")}
     extras = {name: selection.cut(array) for name, array in panel.extras.items()}
     for array in (*arrays.values(), *extras.values(), clock.sessions):
         array.flags.writeable = False
-    found, inferred = _actions_of(panel, clock, symbols, arrays["close"])
+    found, inferred = _actions_of(panel, clock, symbols, arrays["bars"][:, :, PRICES.index("close")])
     before, after = (panel.actions_before, panel.actions_after) if selection.assets is None else (0, 0)
     return replace(
         panel,

@@ -3,22 +3,25 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from facade.data.load import Long
+from facade.data.memory import new_bars
 from facade.errors import DataError, describe, listing
 
 _CHUNK = 131_072  # rows
 
 
 class Grid(NamedTuple):
-    """timestamps: (T,) sorted; symbols: (A,); arrays: (T, A) float64, NaN where no row is; session: (T,) or None."""
+    """timestamps: (T,) sorted; symbols: (A,); bars: (T, A, 4) float64 of `facade.data.memory.new_bars`; arrays: (T, A)
+    float64 by name, NaN where no row is, prices as views of `bars`; session: (T,) or None."""
 
     timestamps: pl.Series
     symbols: tuple[str, ...]
+    bars: np.ndarray
     arrays: dict[str, np.ndarray]
     session: pl.Series | None
 
@@ -43,10 +46,12 @@ def pivot(long: Long, symbols: Sequence[str] | None = None, keep_last: bool = Fa
     increasing = bool(np.all(cells[1:] > cells[:-1]))
     duplicates = 0 if increasing else _count_duplicates(cells, shape, labels, names, keep_last)
     full = len(cells) - duplicates == shape[0] * shape[1]
+    bars, prices = new_bars(*shape)
     arrays = {}
     for name in columns:
-        arrays[name] = _scatter(long.take(name), None if full and increasing else cells, shape, full)
-    return Grid(labels, names, arrays, session), duplicates
+        arrays[name] = prices[name] if name in prices else np.empty(shape)
+        _scatter(long.take(name), None if full and increasing else cells, arrays[name], full)
+    return Grid(labels, names, bars, arrays, session), duplicates
 
 
 def refuse_too_large(bars: int, assets: int, fields: int) -> None:
@@ -169,16 +174,14 @@ def _count_duplicates(
     return duplicates
 
 
-def _scatter(column: pl.Series, cells: np.ndarray | None, shape: tuple[int, int], full: bool) -> np.ndarray:
-    """Dense array of one column, chunk by chunk; `cells` None: rows are in dense order already."""
-    dense: np.ndarray[Any, np.dtype[np.float64]] = np.empty(shape, dtype=np.float64)
+def _scatter(column: pl.Series, cells: np.ndarray | None, dense: np.ndarray, full: bool) -> None:
+    """Write one column into its (T, A) array, chunk by chunk; `cells` None: rows are in dense order already."""
     if not full:
         dense.fill(np.nan)
-    flat = dense.reshape(-1)
+    flat = dense.reshape(-1)  # a view: the cells of an array or of bars are evenly spaced
     done = 0
     for chunk in column.get_chunks():
         values = chunk.to_numpy()  # null becomes NaN
         place = slice(done, done + len(values)) if cells is None else cells[done : done + len(values)]
         flat[place] = values
         done += len(values)
-    return dense

@@ -10,6 +10,7 @@ import polars as pl
 
 from facade.data.clock import Clock, periods_per_year
 from facade.data.load import time_filters
+from facade.data.memory import columns_of
 from facade.errors import DataError, listing
 from facade.wording import did_you_mean
 
@@ -48,9 +49,9 @@ class Selection(NamedTuple):
     assets: np.ndarray | None
 
     def cut(self, array: np.ndarray) -> np.ndarray:
-        """The cells of a (T, A) array: a view where all columns of a stretch of bars are selected, else a copy."""
+        """The cells of a (T, A) or (T, A, 4) array: a view where all columns of a stretch are selected, else a copy."""
         rows = array[self.bars]
-        return rows if self.assets is None else np.take(rows, self.assets, axis=1)
+        return rows if self.assets is None else columns_of(rows, self.assets)
 
     def numbers(self, assets: int) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the bars and of the columns, of a panel of so many."""

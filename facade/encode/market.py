@@ -33,10 +33,7 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
     if resting:
         blocks = panel.derived("blocks", lambda: block_extremes(panel.high, panel.low))
     return Market(
-        open=panel.open,
-        high=panel.high,
-        low=panel.low,
-        close=panel.close,
+        bars=panel.bars,
         volume=volume,
         budget_volume=budget,
         half_spread=half_spread(panel, config),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facade.data.memory import frozen
+from facade.data.memory import columns_of, frozen
 from facade.data.panel import Panel
 from facade.strategies.draft import WIDE
 from ml4t_kernel.schema import ACTION, INTENT, POSITION, SIGNAL, Book, Intents, Market, Tape
@@ -37,12 +37,12 @@ def _cut_array(panel: Panel, name: str, array: np.ndarray, used: np.ndarray) -> 
         rows = array[np.isin(array["asset"], used)]
         rows["asset"] = np.searchsorted(used, rows["asset"])
         return frozen(rows, ACTION)
-    if array.ndim != 2 or array.shape[1] != panel.shape[1]:
+    if array.ndim < 2 or array.shape[1] != panel.shape[1]:
         return array
     # What was cut is kept beside the cut: the memory of an array that is made for one run, as spreads per symbol are,
     # would be freed, and the next one could be taken for it by its place.
     place = array.__array_interface__["data"]
-    _, cut = panel.derived(f"cut {name}", lambda: (array, array[:, used]), of=(place, used.tobytes()))
+    _, cut = panel.derived(f"cut {name}", lambda: (array, columns_of(array, used)), of=(place, used.tobytes()))
     return cut
 
 

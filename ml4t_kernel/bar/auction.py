@@ -273,6 +273,7 @@ def note_working(k, book, tape):
     p = book.positions[o.asset]
     if is_sized_entry(o.origin):
         p.working = k
+        book.active[o.asset] = 1
     elif o.origin == O_SIGNAL_EXIT:
         p.closing = k
 

@@ -97,6 +97,7 @@ def found_position(t, a, k, market, intents, params, book, tape):
     p = book.positions[a]
     if p.listed == 0:
         p.listed = 1
+        book.active[a] = 1
         book.held[s.held] = a
         s.held += 1
     w = book.work[0]

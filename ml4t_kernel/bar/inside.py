@@ -20,7 +20,7 @@ from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.sorting import sort_rows, sort_rows_by_key
 from ml4t_kernel.money.ledger import buying_power
 from ml4t_kernel.money.prices import absent, meets_limit, present, reaches
-from ml4t_kernel.orders.chains import remake_band, wakes
+from ml4t_kernel.orders.chains import remake_band, wakes_inside
 from ml4t_kernel.orders.reach import (
     awaits_proof,
     born_on,
@@ -215,7 +215,7 @@ def list_awake(t, market, params, book, tape):
         if q.dirty:
             remake_band(a, book, tape)
         # A bar without a close does not exist for the asset, whatever its other columns say.
-        if present(close) and wakes(market.high[t, a], market.low[t, a], q):
+        if present(close) and wakes_inside(market.high[t, a], market.low[t, a], q):
             book.positions[a].walk_bar = t
             book.inside[n] = a
             n += 1

@@ -1,41 +1,46 @@
 """Valuation, water marks, streaming statistics and the equity row (clauses 4.3, 4.4, 4.8)."""
 
 from ml4t_kernel.compile.jit import cold, compiled, inlined
+from ml4t_kernel.compile.references import prefetch
 from ml4t_kernel.money.prices import absent, present
 from ml4t_kernel.orders.reach import is_late
 from ml4t_kernel.rules.levels import set_levels
 from ml4t_kernel.schema import TRAILING_STOP
 
+AHEAD = 2
+"""Bars between asking for a bar of what is held and reading it."""
+
 
 @inlined
 def raise_extremes(high, low, close, p, water_mark_close):
     """Extremes of the trade and the rules' water mark; returns True if the mark moved."""
-    if high > p.high:
-        p.high = high
-    if low < p.low:
-        p.low = low
+    # Selects, not branches: which bars make a new extreme cannot be foreseen.
+    old = p.water_mark
+    p.high = high if high > p.high else p.high
+    p.low = low if low < p.low else p.low
     if p.shares > 0.0:
         top = close if water_mark_close else high
-        if top > p.water_mark:
-            p.water_mark = top
-            return True
+        p.water_mark = top if top > old else old
     else:
         bottom = close if water_mark_close else low
-        if bottom < p.water_mark:
-            p.water_mark = bottom
-            return True
-    return False
+        p.water_mark = bottom if bottom < old else old
+    return p.water_mark != old
 
 
 @inlined
 def value_positions(t, market, params, book):
-    """4.3, 4.4: marks, water marks and levels of held positions; equity and gross exposure."""
+    """4.3, 4.4: marks, water marks and levels of held positions; equity and gross exposure.
+
+    What is held lies scattered over the panel, a miss a position and bar: without asking ahead W1 took twice as long.
+    """
     s = book.state[0]
     equity = s.cash
     gross = 0.0
+    ahead = min(t + AHEAD, market.close.shape[0] - 1)
     for i in range(s.held):
         a = book.held[i]
         p = book.positions[a]
+        prefetch(market.close, ahead, a)
         close = market.close[t, a]
         if present(close):
             p.mark = close

@@ -14,6 +14,7 @@ from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, register_model
+from numba.np.arrayobj import populate_array
 
 from ml4t_kernel.modes import INTERPRETED
 
@@ -39,7 +40,22 @@ class _ReferenceAttributes(AttributeTemplate):
     def generic_resolve(self, typ: Reference, attr: str) -> Any:
         if attr in typ.bundle.fields:
             return typ.bundle.types[typ.bundle.fields.index(attr)]
+        return _view_type(typ, attr)
+
+
+def _views_of(typ: Reference) -> dict[str, tuple[str, int, int]]:
+    """Names that a bundle has besides its fields: (array, element of its last dimension, elements of that)."""
+    views: dict[str, tuple[str, int, int]] = getattr(typ.bundle.instance_class, "VIEWS", {})
+    return views
+
+
+def _view_type(typ: Reference, attr: str) -> Any:
+    """Type of such a name: an array of one dimension less; None if there is no such name."""
+    views = _views_of(typ)
+    if attr not in views:
         return None
+    whole = typ.bundle.types[typ.bundle.fields.index(views[attr][0])]
+    return whole.copy(ndim=whole.ndim - 1, layout="A")
 
 
 def _invariant_load(builder: Any, pointer: Any) -> Any:
@@ -59,8 +75,36 @@ def _invariant_load(builder: Any, pointer: Any) -> Any:
 
 @lower_getattr_generic(Reference)
 def _lower_field(context: Any, builder: Any, typ: Reference, value: Any, attr: str) -> Any:
-    index = typ.bundle.fields.index(attr)
-    return _invariant_load(builder, cgutils.gep_inbounds(builder, value, 0, index))
+    if attr in typ.bundle.fields:
+        index = typ.bundle.fields.index(attr)
+        return _invariant_load(builder, cgutils.gep_inbounds(builder, value, 0, index))
+    return _lower_view(context, builder, typ, value, attr)
+
+
+def _lower_view(context: Any, builder: Any, typ: Reference, value: Any, attr: str) -> Any:
+    """One element of the last dimension of an array in C order.
+
+    The last stride is a constant, so that an address costs what it costs in an array of its own.
+    """
+    name, number, width = _views_of(typ)[attr]
+    index = typ.bundle.fields.index(name)
+    kind, of = typ.bundle.types[index], _view_type(typ, attr)
+    field = _invariant_load(builder, cgutils.gep_inbounds(builder, value, 0, index))
+    whole, view = context.make_array(kind)(context, builder, field), context.make_array(of)(context, builder)
+    size = context.get_abi_sizeof(whole.data.type.pointee)
+    shape = cgutils.unpack_tuple(builder, whole.shape)[:-1]
+    strides = cgutils.unpack_tuple(builder, whole.strides)[:-1]
+    strides[-1] = context.get_constant(types.intp, width * size)
+    populate_array(
+        view,
+        data=cgutils.gep(builder, whole.data, number),
+        shape=shape,
+        strides=strides,
+        itemsize=context.get_constant(types.intp, size),
+        meminfo=whole.meminfo,
+        parent=whole.parent,
+    )
+    return view._getvalue()
 
 
 @intrinsic
@@ -76,3 +120,31 @@ def _itself(bundle: Any) -> Any:
 
 
 reference_to: Callable[[Any], Any] = _itself if INTERPRETED else _reference_to
+
+
+@intrinsic
+def _prefetch(typingctx: Any, array: Any, t: Any, a: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.args[0]
+        rows = context.make_array(kind)(context, builder, args[0])
+        at = [context.cast(builder, args[i], signature.args[i], types.intp) for i in (1, 2)]
+        pointer = cgutils.get_item_pointer(context, builder, kind, rows, at, wraparound=False)
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        shape = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        call = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0")
+        # for reading, to stay in all levels of cache, data
+        builder.call(call, [builder.bitcast(pointer, byte), *(ir.Constant(word, x) for x in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.none(array, t, a), codegen
+
+
+def _nothing(array: Any, t: Any, a: Any) -> None:
+    pass
+
+
+prefetch: Callable[[Any, Any, Any], None] = _nothing if INTERPRETED else _prefetch
+"""Ask for the line of cache of array[t, a], a (T, A) array, so that it is there when it is read; changes nothing.
+
+An address outside of the array is harmless, but interpreted mode has no address: keep t and a inside.
+"""

@@ -149,9 +149,9 @@ def remake_band(a, book, tape):
 
 
 @inlined
-def wakes(high, low, q):
-    """Can any order of the chain act on a bar of this range?"""
-    return low <= q.band_low or high >= q.band_high or q.market > 0 or q.trailing > 0
+def wakes_inside(high, low, q):
+    """Can any order of the chain act inside a bar of this range? What acts as market does so at opens only."""
+    return low <= q.band_low or high >= q.band_high or q.trailing > 0
 
 
 # Sleep ---------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The arrays that cross into the compiled kernel: the bundles in which they travel, their dtypes and dimensions."""
 
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
@@ -23,7 +24,7 @@ from ml4t_kernel.schema.records import (
     WORK,
 )
 
-__all__ = ["ARGUMENTS", "TAPE_FIELDS", "Argument", "Book", "Field", "Intents", "Market", "Tape"]
+__all__ = ["ARGUMENTS", "PRICES", "TAPE_FIELDS", "Argument", "Book", "Field", "Intents", "Market", "Tape"]
 
 
 class Field(NamedTuple):
@@ -43,16 +44,22 @@ Floats = Annotated[Any, _rows("f8")]
 Ints = Annotated[Any, _rows("i4")]
 
 
-class Market(NamedTuple):
-    """Read-only panel. open .. close, volume: (T, A) float64; budget_volume: (T, A) or (1, 1); half_spread: (1, 1),
-    (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low: (ceil(T / BLOCK), A) extremes of
-    BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the next session (T: none);
-    actions, stale: (E,) ACTION sorted by bar."""
+PRICES = ("open", "high", "low", "close")
+"""What lies side by side in a bar, in this order."""
 
-    open: Table
-    high: Table
-    low: Table
-    close: Table
+
+class Market(NamedTuple):
+    """Read-only panel.
+
+    bars: (T, A, 4) float64, PRICES of each bar on one line of cache; volume: (T, A) float64; budget_volume: (T, A) or
+    (1, 1); half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
+    (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of
+    the next session (T: none); actions, stale: (E,) ACTION sorted by bar.
+
+    open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` reads VIEWS for them.
+    """
+
+    bars: Annotated[Any, Field(np.dtype("f8"), 3)]
     volume: Table
     budget_volume: Table
     half_spread: Table
@@ -62,6 +69,24 @@ class Market(NamedTuple):
     session_end: Ints
     actions: Annotated[Any, _rows(ACTION)]
     stale: Annotated[Any, _rows(ACTION)]
+
+    VIEWS = MappingProxyType({name: ("bars", number, len(PRICES)) for number, name in enumerate(PRICES)})
+
+    @property
+    def open(self) -> Any:
+        return self.bars[:, :, 0]
+
+    @property
+    def high(self) -> Any:
+        return self.bars[:, :, 1]
+
+    @property
+    def low(self) -> Any:
+        return self.bars[:, :, 2]
+
+    @property
+    def close(self) -> Any:
+        return self.bars[:, :, 3]
 
 
 class Intents(NamedTuple):
@@ -86,7 +111,8 @@ class Book(NamedTuple):
     """State of one account. state: (1,) STATE; positions: (A,) POSITION; queues: (A,) QUEUE; work: (1,) WORK;
     new_state, new_position, new_queue: (1,) row with which each begins; held, waiting, asleep, inside, touched:
     (A,) int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2 withdrawn, <= -3: row -(x + 3) of
-    details, a child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64."""
+    details, a child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64;
+    active: (A,) uint8, 0: neither held nor with a working order (1: perhaps)."""
 
     state: Annotated[Any, _rows(STATE)]
     positions: Annotated[Any, _rows(POSITION)]
@@ -106,6 +132,7 @@ class Book(NamedTuple):
     entries: Ints
     key_rank: Floats
     amounts: Floats
+    active: Annotated[Any, _rows("u1")]
 
 
 class Tape(NamedTuple):

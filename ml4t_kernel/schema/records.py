@@ -134,20 +134,15 @@ POSITION = np.dtype(
     # what every bar of a held position reads comes first, on one line of cache; 320 bytes, five lines
     [(name, "f8") for name in "shares mark water_mark high low stop_level take_profit_level".split()]
     + [(name, "u1") for name in "armed even stop_origin born_after_open stale_levels gone born_side touched".split()]
-    + [
-        (name, "f8")
-        for name in (
-            "avg budget used_buy used_sell basis opened opened_value realised fees slippage stop_loss take_profit "
-            "trailing_stop trail_activation break_even stop_loss_price take_profit_price born_at"
-        ).split()
-    ]
-    + [
-        (name, "i4")
-        for name in (
-            "born_bar entry_order budget_bar listed working closing stop_order take_profit_order time_exit cool_until "
-            "walk_bar take_profit_met_bar ambiguous_bar ambiguous_kinds"
-        ).split()
-    ]
+    # what a plain order reads and writes besides: two lines more
+    + [(name, "f8") for name in "avg basis opened opened_value realised fees slippage".split()]
+    + [(name, "i4") for name in "born_bar entry_order".split()]
+    + [(name, "i4") for name in "working listed cool_until budget_bar closing stop_order".split()]
+    + [(name, "i4") for name in "take_profit_order time_exit".split()]
+    + [(name, "f8") for name in "budget used_buy used_sell born_at".split()]
+    + [(name, "f8") for name in "stop_loss take_profit trailing_stop trail_activation break_even".split()]
+    + [(name, "f8") for name in "stop_loss_price take_profit_price".split()]
+    + [(name, "i4") for name in "walk_bar take_profit_met_bar ambiguous_bar ambiguous_kinds".split()]
     + [(name, "f8") for name in "pad1 pad2 pad3 pad4 pad5 pad6 pad7".split()],
     align=True,
 )

@@ -183,7 +183,7 @@ class Plan:
         """Bytes that a part of the panel may come to hold: copies of columns, and volatility and earlier volume."""
         if panel is self.panel:
             return 0.0
-        copied = 0 if np.shares_memory(panel.close, self.panel.close) else 5 + len(panel.extras)
+        copied = 0 if np.shares_memory(panel.bars, self.panel.bars) else 5 + len(panel.extras)
         return float(panel.close.nbytes * (2 + copied))
 
     def _selection(self, row: int) -> Selection | None:

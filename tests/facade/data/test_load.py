@@ -38,7 +38,7 @@ def same(panel, expected=None):
         np.testing.assert_array_equal(getattr(panel, name), values)
         array = getattr(panel, name)
         assert array.dtype == np.float64
-        assert array.flags.c_contiguous
+        assert not array.flags.writeable
         assert not array.flags.writeable
 
 

@@ -63,7 +63,7 @@ def test_bar_numbers_without_timestamps():
 def test_arrays_of_any_layout_become_c_float64(dtype, order):
     close = np.array([[1, 2], [3, 4]], dtype=dtype, order=order)
     panel = Panel.from_arrays(close, close, close, close)
-    assert panel.close.flags.c_contiguous
+    assert panel.bars.flags.c_contiguous and panel.volume.flags.c_contiguous
     assert panel.close.dtype == np.float64
     assert panel.close.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
@@ -269,6 +269,21 @@ def test_a_pickled_panel_is_the_same_and_still_frozen():
     for other in (pickle.loads(pickle.dumps(panel)), copy.deepcopy(panel)):
         assert other.digest == panel.digest
         assert not other.close.flags.writeable
+
+
+def test_the_four_prices_of_a_bar_lie_on_one_line_of_cache():
+    """Read-only views of one array, however the panel came about; a stretch of bars is a part of it."""
+    panel = stocks()
+    copies = (panel.select(panel.symbols[1:4]), panel.select(panel.symbols[::-1], start="2005-01-01"))
+    for other in (panel, *copies, flat(days(3)), pickle.loads(pickle.dumps(panel)), panel.select(start="2005-01-01")):
+        assert other.bars.shape == (*other.shape, 4) and other.bars.dtype == np.float64
+        assert other.bars.flags.c_contiguous and other.bars.ctypes.data % 32 == 0
+        for number, name in enumerate(("open", "high", "low", "close")):
+            price = getattr(other, name)
+            assert price.shape == other.shape and not price.flags.writeable
+            assert price.ctypes.data == other.bars.ctypes.data + 8 * number
+    with pytest.raises(ValueError, match="read-only"):
+        panel.bars[0, 0, 0] = 1.0
 
 
 def test_what_is_derived_is_made_once_frozen_and_never_travels():
