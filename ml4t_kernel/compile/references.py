@@ -45,7 +45,7 @@ class _ReferenceAttributes(AttributeTemplate):
 
 def _views_of(typ: Reference) -> dict[str, tuple[str, int, int]]:
     """Names that a bundle has besides its fields: (array, element of its last dimension, elements of that)."""
-    views: dict[str, tuple[str, int, int]] = getattr(typ.bundle.instance_class, "VIEWS", {})
+    views: dict[str, tuple[str, int, int]] = getattr(typ.bundle.instance_class, "views", dict)()
     return views
 
 

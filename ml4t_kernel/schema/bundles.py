@@ -1,6 +1,5 @@
 """The arrays that cross into the compiled kernel: the bundles in which they travel, their dtypes and dimensions."""
 
-from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
@@ -56,7 +55,7 @@ class Market(NamedTuple):
     (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of
     the next session (T: none); actions, stale: (E,) ACTION sorted by bar.
 
-    open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` reads VIEWS for them.
+    open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` asks `views` for them.
     """
 
     bars: Annotated[Any, Field(np.dtype("f8"), 3)]
@@ -70,7 +69,10 @@ class Market(NamedTuple):
     actions: Annotated[Any, _rows(ACTION)]
     stale: Annotated[Any, _rows(ACTION)]
 
-    VIEWS = MappingProxyType({name: ("bars", number, len(PRICES)) for number, name in enumerate(PRICES)})
+    @staticmethod
+    def views() -> dict[str, tuple[str, int, int]]:
+        """Of each view: the array it looks into, the element of its last dimension, and how many there are."""
+        return {name: ("bars", number, len(PRICES)) for number, name in enumerate(PRICES)}
 
     @property
     def open(self) -> Any:
