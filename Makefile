@@ -14,7 +14,7 @@ DEV := $(VENV)/.dev-$(VERSION)
 OBJECTS := $(VENV)/.objects-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test object lint format types layers mutants bench lowest release clean
+.PHONY: help demo test object wheel lint format types layers mutants bench lowest release clean
 
 help:
 	@echo "make demo     a backtest of real data; writes demo/"
@@ -47,6 +47,12 @@ $(OBJECTS): $(DEV)
 
 object: $(OBJECTS)
 	$(BIN)/python -m ml4t_kernel.objects.build
+
+# The wheel of Linux x86-64, tried in environments without Numba. Its objects are those of `make object`.
+wheel: object
+	$(BIN)/python -m pip install --quiet build hatchling
+	rm -rf dist && ML4T_TARGET=linux-x86_64 $(BIN)/python -m build --wheel --no-isolation >/dev/null
+	.ci/wheel dist/*.whl
 
 demo: $(VIZ)
 	$(BIN)/python -m facade.demo

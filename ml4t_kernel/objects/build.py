@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -219,11 +220,32 @@ def check_elf(file: Path, oldest: bool) -> None:
         raise RuntimeError(f"{file.name} needs {', '.join(sorted(wrong))}, which a platform may not have")
 
 
+def tools(name: str) -> dict[str, str]:
+    """Versions of what makes the objects of a target: the same ones make the same bytes."""
+    links = version("ziglang") if "ziglang" in linker(name) else "cc"
+    return {"numba": version("numba"), "llvmlite": version("llvmlite"), "linker": links}
+
+
+def is_there(name: str, folder: Path) -> bool:
+    """Whether the folder holds whole objects of this target, of the sources and tools as they are."""
+    try:
+        manifest = json.loads((folder / native.MANIFEST).read_text())
+        wanted = {"sources": digest(), "target": name, "tools": tools(name)}
+        return {key: manifest[key] for key in wanted} == wanted and all(
+            hashlib.sha256((folder / made["file"]).read_bytes()).hexdigest() == made["sha256"]
+            for made in manifest["objects"].values()
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
 def build(name: str, folder: Path) -> None:
     """Write the objects of a target and their manifest into a folder, which holds nothing else afterwards."""
+    if is_there(name, folder):
+        print(f"{name}: the objects in {folder} are those of these sources")
+        return
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    linker(name)
     print(f"{name}: Numba types and lowers the kernel ...", flush=True)
     start = perf_counter()
     bitcode = with_c_entry(lowered()).as_bitcode()
@@ -244,7 +266,7 @@ def build(name: str, folder: Path) -> None:
         for other in folder.iterdir():  # what linkers leave beside it (import libraries, debug information)
             if other.name not in {entry["file"] for entry in objects.values()}:
                 other.unlink()
-    manifest = {"sources": digest(), "target": name, "tag": target.tag, "objects": objects}
+    manifest = {"sources": digest(), "target": name, "tag": target.tag, "tools": tools(name), "objects": objects}
     (folder / native.MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
