@@ -9,7 +9,6 @@ import numpy as np
 
 from ml4t_kernel.schema import PRICES
 
-
 LINE = 64
 """Bytes of a line of cache."""
 

@@ -1,6 +1,7 @@
 """The bundles of arrays in which everything travels, in this order: Market, Intents, params, Book, Tape."""
 
 from collections import namedtuple
+from typing import ClassVar
 
 import numpy as np
 
@@ -9,22 +10,20 @@ PRICES = ("open", "high", "low", "close")
 
 
 class Market(
-    namedtuple(
-        "Market", "bars volume budget_volume half_spread sigma block_high block_low session_end actions stale"
-    )
+    namedtuple("Market", "bars volume budget_volume half_spread sigma block_high block_low session_end actions stale")
 ):
     """Read-only panel.
 
-    bars: (T, A, 4) float64, PRICES of each bar on one line of cache; volume: (T, A) float64; budget_volume: (T, A) or
-    (1, 1); half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
-    (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of the
-    next session (T: none); actions, stale: (E,) ACTION sorted by bar.
+    bars: (T, A, 4) float64, the four PRICES of each on one line of cache; volume: (T, A) float64; budget_volume: (T, A)
+    or (1, 1); half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
+    (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of
+    the next session (T: none); actions, stale: (E,) ACTION sorted by bar.
 
     open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` reads VIEWS for them.
     """
 
     __slots__ = ()
-    VIEWS = {name: ("bars", number, len(PRICES)) for number, name in enumerate(PRICES)}
+    VIEWS: ClassVar = {name: ("bars", number, len(PRICES)) for number, name in enumerate(PRICES)}
 
     @property
     def open(self) -> np.ndarray:

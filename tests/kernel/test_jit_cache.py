@@ -93,7 +93,7 @@ FLAWS = {"float32": narrower, "unaligned": unaligned, "strided": strided, "fortr
 def applies(flaw, bundle, array):
     """Whether the flaw makes another array of it: bytes are always aligned, one dimension has one order."""
     if flaw == "fortran":
-        return array.ndim == 2
+        return array.ndim >= 2
     if flaw == "read-only":
         return bundle in ("book", "tape", "finals")
     return flaw != "unaligned" or array.dtype.itemsize > 1
