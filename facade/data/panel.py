@@ -40,8 +40,9 @@ class Panel:
     """Prices of A symbols over T bars, built once by `load_panel` or `Panel.from_arrays` and shared by runs and sweeps.
 
     All arrays are float64 and read-only, with NaN where a symbol has no bar. Prices are in account currency a share,
-    volume in shares. The four prices of a bar lie side by side in `bars`; `open`, `high`, `low` and `close` are views
-    of it, in C order but 32 bytes from cell to cell: `np.ascontiguousarray(panel.close)` is a dense copy of one.
+    volume in shares. The four prices of a bar lie side by side in `bars`, so that a run finds them on one line of
+    cache; `open`, `high`, `low` and `close` are views of it, 32 bytes from cell to cell. What goes through one of them
+    many times is faster on a dense copy, `np.ascontiguousarray(panel.close)`.
     """
 
     bars: np.ndarray
@@ -262,7 +263,7 @@ class Panel:
     def __getstate__(self) -> dict[str, Any]:
         # Made again where it is needed: what is derived may be as large as the panel, and views would become copies.
         kept = {name: value for name, value in self.__dict__.items() if name not in PRICES}
-        return kept | {"_derived": {}}
+        return {**kept, "_derived": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Pickling forgets where an array began, and that it is read-only.

@@ -49,7 +49,7 @@ class Selection(NamedTuple):
     assets: np.ndarray | None
 
     def cut(self, array: np.ndarray) -> np.ndarray:
-        """The cells of a (T, A) or (T, A, 4) array: a view where all columns of a stretch are selected, else a copy."""
+        """The cells of a (T, A, ...) array: a view where all columns of a stretch of bars are selected, else a copy."""
         rows = array[self.bars]
         return rows if self.assets is None else columns_of(rows, self.assets)
 

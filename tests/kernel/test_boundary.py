@@ -95,7 +95,7 @@ def strided(array):
 
 def flat(array):
     """One dimension more or less."""
-    changed = array.reshape(-1) if array.ndim == 2 else array[:, None].copy()
+    changed = array.reshape(-1) if array.ndim > 1 else array[:, None].copy()
     changed.flags.writeable = array.flags.writeable
     return changed
 
@@ -113,7 +113,7 @@ FLAWS = {
 def applies(flaw, bundle, array):
     """Whether the flaw makes another array of it: bytes are always aligned, one dimension has one order."""
     if flaw == "fortran":
-        return array.ndim == 2
+        return array.ndim > 1
     if flaw == "read-only":
         return bundle in ("book", "tape", "finals")
     return flaw != "unaligned" or array.dtype.itemsize > 1
