@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import facade
+from ml4t_kernel import modes, native
 
 ROOT = Path(__file__).parents[2]
 NEEDED_BY_NO_PLAIN_RUN = (
@@ -28,6 +29,8 @@ NEEDED_BY_NO_PLAIN_RUN = (
     "tomllib",
     "tqdm",
 )
+COMPILERS = {"numba", "llvmlite", "ml4t_kernel.compile"}
+"""Needed only where the kernel has to be compiled: nobody imports them before that."""
 OF_ARRAYS = """
 import numpy as np, facade
 steps = np.cumsum(np.sin(np.arange(60.0)).reshape(30, 2), axis=0) + 50
@@ -72,7 +75,11 @@ def imported_by(code):
     ids=["import", "arrays", "frames", "files", "arrays read", "frames read"],
 )
 def test_a_plain_run_imports_nothing_for_others(code):
-    assert imported_by(code) & set(NEEDED_BY_NO_PLAIN_RUN) == set()
+    imported = imported_by(code)
+    assert imported & set(NEEDED_BY_NO_PLAIN_RUN) == set()
+    settings = any(os.environ.get(name) for name in modes.VARIABLES)
+    if not settings and (native.load() is not None or "run_backtest" not in code):
+        assert imported & COMPILERS == set()
 
 
 @pytest.mark.parametrize(

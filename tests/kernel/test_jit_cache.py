@@ -101,6 +101,29 @@ def test_a_small_entry_is_compiled_once_and_then_loaded(root):
 
 
 @compiled
+def test_whoever_compiles_says_so_and_who_loads_does_not(root, capfd):
+    hits_and_misses()
+    out, said = capfd.readouterr()
+    assert out == "" and said.count("\n") == 1
+    assert said.startswith("ml4t-kernel: compiling, once: 25 s, on a busy machine up to 90 s; it is kept in ")
+    assert str(root) in said
+    hits_and_misses()
+    assert capfd.readouterr() == ("", "")
+    for path in cache_files(root, "nbc"):
+        path.write_bytes(b"")
+    hits_and_misses()
+    assert "compiling" in capfd.readouterr().err
+
+
+@compiled
+def test_what_cannot_be_kept_is_said_too(monkeypatch, capfd):
+    monkeypatch.setattr(jit, "_cache_roots", lambda: iter([]))
+    hits_and_misses()
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1 and "cannot be kept" in said and "NUMBA_CACHE_DIR" in said
+
+
+@compiled
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "foreign", "unreadable"])
 def test_a_damaged_cache_costs_a_compile(root, ending, damage):
