@@ -1,6 +1,7 @@
 """A process from its start to its first result, as whoever has just installed the package meets it.
 
     python benchmarks/first_result.py          # of the package that this Python imports; needs nothing else of here
+    python benchmarks/first_result.py --facts  # fails by what is exact only: imports, messages, results
 
 Marks, with a shared object: 1.5 s to the first result (1.0 is the goal), 0.8 s for `import facade`, no import of Numba,
 10 microseconds for a call on arrays that are bound.
@@ -72,17 +73,19 @@ def main() -> int:
     print(f"  first process {first['total']:.2f} s; of ten more {of_ten}:")
     print(f"  import {middle['imported']:.2f}, load {middle['loaded']:.2f}, run and metrics {middle['run']:.2f} s")
     print(f"  a call on bound arrays {middle['call']:.1f} microseconds; sha256 of the result {first['digest'][:16]}")
-    marks = {
-        "first result within 1.5 s": middle["total"] <= 1.5,
-        "import within 0.8 s": middle["imported"] <= 0.8,
+    facts = {
         "nothing imported that a run does not need": not first["foreign"],
-        "a call within 10 microseconds": middle["call"] <= 10,
         "nothing said": not first["said"],
         "one result": len({p["digest"] for p in processes}) == 1,
     }
-    missed = [name for name, kept in marks.items() if not kept]
+    marks = {
+        "first result within 1.5 s": middle["total"] <= 1.5,
+        "import within 0.8 s": middle["imported"] <= 0.8,
+        "a call within 10 microseconds": middle["call"] <= 10,
+    }
+    missed = [name for name, kept in {**facts, **marks}.items() if not kept]
     print(f"  marks MISSED: {', '.join(missed)}" if missed else "  marks kept")
-    return 1 if missed else 0
+    return 1 if set(missed) & set(facts) or (missed and "--facts" not in sys.argv) else 0
 
 
 if __name__ == "__main__":

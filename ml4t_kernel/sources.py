@@ -1,6 +1,8 @@
-"""The sources that the kernel is compiled from, and their digest: the key of shared objects, caches and checkpoints."""
+"""The sources that the kernel is compiled from, and digests: the keys of shared objects, caches and
+checkpoints."""
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -18,12 +20,24 @@ def compiled_sources() -> list[Path]:
     return sorted(path for path in FOLDER.rglob("*.py") if path.relative_to(FOLDER).as_posix() not in NOT_COMPILED)
 
 
-@cache
-def digest() -> str:
-    """First 16 hexadecimal digits of the SHA-256 of the compiled sources as they are on disk now, read once."""
+def _digest(sources: Iterable[Path]) -> str:
     sha = hashlib.sha256()
-    for source in compiled_sources():
+    for source in sources:
         # Newlines as Git for Windows may write them are the same source.
         text = source.read_bytes().replace(b"\r\n", b"\n")
         sha.update(source.relative_to(FOLDER).as_posix().encode() + b"\0" + text)
     return sha.hexdigest()[:16]
+
+
+@cache
+def digest() -> str:
+    """First 16 hexadecimal digits of the SHA-256 of the compiled sources as they are on disk now, read once: the key of
+    machine code."""
+    return _digest(compiled_sources())
+
+
+@cache
+def package_digest() -> str:
+    """The same of every source of the kernel: the key of finished rows, for what Python derives of a panel decides a
+    result too (`market`)."""
+    return _digest(sorted(FOLDER.rglob("*.py")))

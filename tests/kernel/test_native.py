@@ -313,6 +313,12 @@ def test_what_only_python_runs_does_not(copied, name):
     assert fresh() == sources.digest()
 
 
+def test_finished_rows_depend_on_every_source(copied):
+    path = copied / "market.py"
+    path.write_bytes(path.read_bytes() + b"# edited\n")
+    assert sources.package_digest.__wrapped__() != sources.package_digest()
+
+
 def test_lines_that_end_as_on_windows_are_the_same(copied):
     path = copied / "loop.py"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))

@@ -30,7 +30,7 @@ from facade.sweeps.grid.variants import Variant, Variants
 from facade.sweeps.plan.fingerprint import fingerprint
 from facade.sweeps.plan.groups import Group, Groups, any_of, number, parts, structure_columns
 from facade.sweeps.plan.recent import Recent
-from ml4t_kernel.sources import digest
+from ml4t_kernel.sources import package_digest
 
 __all__ = ["Group", "Groups", "Plan", "make_plan"]
 
@@ -164,7 +164,7 @@ class Plan:
             "strategy": fingerprint(self.variants.names, strategies, self.align),
             "config": fingerprint(self.config),
             "grid": fingerprint(self.grid.rows, columns),
-            "versions": fingerprint(versions(), digest()),
+            "versions": fingerprint(versions(), package_digest()),
         }
 
     @cached_property
