@@ -1,5 +1,4 @@
-"""The sources that the kernel is compiled from, and digests: the keys of shared objects, caches and
-checkpoints."""
+"""The sources that the kernel is compiled from, and digests of them: keys of machine code and of finished rows."""
 
 import hashlib
 from collections.abc import Iterable
