@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PEERS ?= .venv-peers
 # Workers of pytest-xdist: WORKERS=auto is faster, one process shows what tests print (the table of scenarios).
 WORKERS ?= 0
 # Modules of benchmarks/ that `make bench` runs.
@@ -13,7 +14,7 @@ VIZ := $(VENV)/.viz-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types layers mutants bench lowest clean
+.PHONY: help demo test lint format types layers mutants bench peers lowest clean
 
 help:
 	@echo "make demo     a backtest of real data; writes demo/"
@@ -21,6 +22,7 @@ help:
 	@echo "make lint     ruff: lint and format check      make format   ruff: mend both"
 	@echo "make types    mypy                             make layers   import contracts"
 	@echo "make bench    benchmarks against the floor     make mutants  do the tests notice a broken kernel?"
+	@echo "make peers    other engines against the same floor, on equal results only, in an environment of their own"
 	@echo "make lowest   the suite with the lowest dependencies that are allowed"
 	@echo "make clean    remove .venv, caches and demo/"
 
@@ -64,9 +66,22 @@ mutants: $(DEV)
 bench: $(DEV)
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
+# The others, each on its own: of one that cannot be installed the end of pip's complaint is kept, and printed.
+$(PEERS)/.ready: pyproject.toml
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --editable .
+	@mkdir $(PEERS)/refused
+	@for peer in 'vectorbt>=1.2' 'vectorbt-rust>=1.2' 'raptorbt>=0.13' 'ml4t-backtest>=0.2'; do \
+	  echo "$$peer"; name=$${peer%%>*}; $(PEERS)/bin/python -m pip install --quiet "$$peer" 2> $(PEERS)/refused/$$name \
+	  && rm $(PEERS)/refused/$$name || true; done
+	@touch $@
+
+peers: $(PEERS)/.ready
+	$(PEERS)/bin/python -m benchmarks.peers $(ARGS)
+
 lowest:
 	.ci/lowest $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venv-lowest demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf $(VENV) .venv-lowest $(PEERS) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
