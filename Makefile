@@ -66,8 +66,8 @@ mutants: $(DEV)
 bench: $(DEV)
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
-# The others, each on its own: of one that cannot be installed the end of pip's complaint is kept, and printed.
-$(PEERS)/.ready: pyproject.toml
+# The others, each on its own: what pip says of one that cannot be installed is kept, and printed.
+$(PEERS)/.ready-$(VERSION): pyproject.toml
 	$(PYTHON) -m venv --clear $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --editable .
 	@mkdir $(PEERS)/refused
@@ -76,7 +76,7 @@ $(PEERS)/.ready: pyproject.toml
 	  && rm $(PEERS)/refused/$$name || true; done
 	@touch $@
 
-peers: $(PEERS)/.ready
+peers: $(PEERS)/.ready-$(VERSION)
 	$(PEERS)/bin/python -m benchmarks.peers $(ARGS)
 
 lowest:

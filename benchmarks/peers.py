@@ -74,7 +74,7 @@ def reason(package: str) -> str:
     """Why a peer is not installed: the end of what pip said, if `make peers` tried."""
     log = Path(sys.prefix, "refused", package)
     told = [line for line in log.read_text().splitlines() if "ERROR" in line] if log.exists() else []
-    return told[0].strip() if told else "it was not asked for; `make peers` does"
+    return told[0].removeprefix("ERROR: ")[:120] if told else "nobody asked for it; `make peers` does"
 
 
 def engines() -> list[str]:
