@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PEERS ?= .venv-peers
 # Workers of pytest-xdist: WORKERS=auto is faster, one process shows what tests print (the table of scenarios).
 WORKERS ?= 0
 # Modules of benchmarks/ that `make bench` runs.
@@ -14,7 +15,7 @@ DEV := $(VENV)/.dev-$(VERSION)
 OBJECTS := $(VENV)/.objects-$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test object wheel lint format types layers mutants bench lowest release clean
+.PHONY: help demo test object wheel lint format types layers mutants bench peers lowest release clean
 
 help:
 	@echo "make demo     a backtest of real data; writes demo/"
@@ -23,6 +24,7 @@ help:
 	@echo "make lint     ruff: lint and format check      make format   ruff: mend both"
 	@echo "make types    mypy                             make layers   import contracts"
 	@echo "make bench    benchmarks against the floor     make mutants  do the tests notice a broken kernel?"
+	@echo "make peers    other engines against the same floor, on equal results only, in an environment of their own"
 	@echo "make lowest   the suite with the lowest dependencies that are allowed"
 	@echo "make release  source archive and wheels of every platform, into dist/"
 	@echo "make clean    remove .venv, caches and demo/"
@@ -80,6 +82,19 @@ mutants: $(DEV)
 bench: $(DEV)
 	@set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name $(ARGS); done
 
+# The others, each on its own: what pip says of one that cannot be installed is kept, and printed.
+$(PEERS)/.ready-$(VERSION): pyproject.toml
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --editable .
+	@mkdir $(PEERS)/refused
+	@for peer in 'vectorbt>=1.2' 'vectorbt-rust>=1.2' 'raptorbt>=0.13' 'ml4t-backtest>=0.2'; do \
+	  echo "$$peer"; name=$${peer%%>*}; $(PEERS)/bin/python -m pip install --quiet "$$peer" 2> $(PEERS)/refused/$$name \
+	  && rm $(PEERS)/refused/$$name || true; done
+	@touch $@
+
+peers: $(PEERS)/.ready-$(VERSION)
+	$(PEERS)/bin/python -m benchmarks.peers $(ARGS)
+
 lowest:
 	.ci/lowest $(ARGS)
 
@@ -87,5 +102,6 @@ release: $(DEV)
 	VENV=$(VENV) .ci/release
 
 clean:
-	rm -rf $(VENV) .venv-lowest demo dist ml4t_kernel/machine_code .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf $(VENV) $(PEERS) .venv-lowest demo dist ml4t_kernel/machine_code
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,221 +1,66 @@
-"""Sweeps of other engines, where they are installed, against ours: W3, W3m, W4.
+"""Other engines against the floor and ours, on equal results only; `make peers` installs them in `.venv-peers`.
 
-    python -m benchmarks.peers [W3 W3m W4] [--rounds 3] [--threads 2] [--rows N] [--results] [--gaps]
+    python -m benchmarks.peers [W1 W1b W5 W2 W3 W3m W4] [--rounds 10] [--patience 60] [--threads 2] [--rows N]
+                               [--results] [--gaps] [--cpu]
 
-vectorbt (`Portfolio.from_signals`, Numba and Rust) and raptorbt (`batch_single_backtest`, `run_portfolio_backtest`).
-A call begins with prices, signals and grid in NumPy arrays and ends with the final value of every configuration. For
-vectorbt that is the simulation alone; `--results` also asks it for a part of what our table and raptorbt always hold:
-Sharpe and Sortino ratio, drawdown, number of trades. Peers run in as many calls as keep their arrays small.
+vectorbt (Numba and Rust), raptorbt and the event engine (ml4t-backtest); of one that is not installed the reason is
+printed. W1, W1b, W5 and W2 are single runs (`benchmarks.peer_runs`), W3, W3m and W4 sweeps (`benchmarks.peer_sweeps`);
+these say how the workloads are cut to what all can express.
 
-No ratio is printed for an engine that ends elsewhere. The workloads are cut to what all of them can express:
-
-- One stop and a target (W3 100 x 100, W3m 10 x 10): none has a fixed and a trailing stop at once.
-- No slippage: vectorbt charges it on targets as on stops, or on neither; ours and raptorbt's targets are limits.
-  Commissions stay.
-- W4's sizes are fractions of the initial cash: neither sizes a signal by equity (vectorbt knows amounts, values and
-  shares of the cash that is left; raptorbt an allotted capital, which holds the commission, so it is given more).
-- The open of a bar is the close before. Where an open has passed the target, raptorbt still fills at the target;
-  and vectorbt looks at the stop first, though the open came before the low. `--gaps` leaves the opens as they are: a
-  peer that then differs is refused.
+All arms of a workload run once a round, up to `--rounds` or until an arm has taken `--patience` seconds. Medians and,
+in brackets, the range of the ratios within rounds. No ratio is printed for an engine that ends elsewhere, and it is
+not run again. Where others use the cores, `--cpu` counts the CPU time of all threads instead of the clock's.
 
 Our side is `Config` with decisions filled at their own close, fractional shares, no cap, and `tie="pessimistic"`, which
-is what both do with a bar that reaches stop and target. Final values must agree to a relative 1e-9: rounding over up to
-14,000 fills comes to 1e-12, and one fill at another price to more than 1e-7.
+is what all do with a bar that reaches stop and target. What must agree does so to a relative 1e-9: rounding over up to
+a million fills comes to 1e-11, and one fill at another price to more than 1e-7.
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from benchmarks import workloads
-from benchmarks.speed import CASH, FLOOR_POLICIES
-from facade import Config, Panel, Signals, sweep
+from benchmarks import peer_runs
+from benchmarks.peer_sweeps import (
+    Arm,
+    Case,
+    case_of,
+    event_arm,
+    floor_arm,
+    our_arm,
+    raptorbt_portfolio_arm,
+    raptorbt_single_arm,
+    vectorbt_arm,
+)
 
-CELLS = 32_000_000
-"""Bars x columns of one call: 256 MB an array. More is not faster."""
-SHARED_CELLS = 4_000_000
-"""The same for vectorbt with shared cash, which is slower the more there is."""
 AGREE = 1e-9
+EVENT_ROWS = 4
+"""Configurations of W3 that the event engine runs."""
+PEERS = ("vectorbt", "vectorbt-rust", "raptorbt", "ml4t-backtest")
+SINGLE = ("W1", "W1b", "W5", "W2")
+SWEPT = ("W3", "W3m", "W4")
 
-Arm = Callable[[np.ndarray], np.ndarray]
-"""From rows of the grid to final values."""
 
-
-@dataclass(frozen=True)
-class Case:
-    """Prices and signals (T, A), commission, grid (K, 2) of stops and targets, or (K, 3) with values of a position."""
+@dataclass
+class Contest:
+    """Arms that must return the same; `against`: which of ours an arm is compared with; units: of work a call."""
 
     name: str
-    prices: workloads.Prices
-    entries: np.ndarray
-    exits: np.ndarray
-    commission: float
-    grid: np.ndarray
-
-    @property
-    def shared(self) -> bool:
-        return self.grid.shape[1] == 3
-
-
-def case_of(name: str, gaps: bool) -> Case:
-    """W3, W3m or W4, cut to what the peers can express."""
-    work = workloads.sweep_workload(name)
-    axes = {axis: values for axis, values in work.axes.items() if axis != "trailing_stop"}
-    if "size" in axes:
-        axes["size"] = axes["size"] * CASH
-    else:
-        side = 100 if name == "W3" else 10
-        axes = {axis: np.linspace(values[0], values[-1], side) for axis, values in axes.items()}
-    prices = work.prices if gaps else without_gaps(work.prices)
-    return Case(name, prices, work.entries, work.exits, work.costs["commission_rate"], workloads.product(axes))
-
-
-def without_gaps(prices: workloads.Prices) -> workloads.Prices:
-    """Every bar opens at the close before."""
-    open_ = np.vstack([prices.open[:1], prices.close[:-1]])
-    return workloads.Prices(
-        open_, np.maximum(prices.high, open_), np.minimum(prices.low, open_), prices.close, prices.volume
-    )
-
-
-# Ours ----------------------------------------------------------------------------------------------------------------
-
-
-def our_arm(case: Case, threads: int) -> Arm:
-    panel = Panel.from_arrays(**vars(case.prices))
-    config = Config(initial_cash=CASH, commission_rate=case.commission, **FLOOR_POLICIES)
-    strategy: Any = Signals.from_arrays(case.entries, case.exits)
-    names = ["stop_loss", "take_profit"]
-    if case.shared:
-        names.append("value")
-
-        def strategy(value: float) -> Signals:
-            return Signals.from_arrays(case.entries, case.exits, size=value, size_type="value")
-
-    def run(rows: np.ndarray) -> np.ndarray:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = sweep(panel, strategy, config, pl.DataFrame(rows, names), n_jobs=threads, progress=False)
-        return result.table["final_value"].to_numpy()
-
-    return run
-
-
-# vectorbt ------------------------------------------------------------------------------------------------------------
-
-
-def vectorbt_arm(case: Case, engine: str, results: bool) -> Arm:
-    import vectorbt as vbt
-    from vectorbt.portfolio.enums import StopEntryPrice, StopExitPrice
-
-    bars, assets = case.prices.close.shape
-    settings = dict(
-        fees=case.commission,
-        slippage=0.0,
-        init_cash=CASH,
-        stop_entry_price=StopEntryPrice.FillPrice,
-        stop_exit_price=StopExitPrice.StopMarket,
-        engine=engine,
-        freq="1D",
-    )
-
-    def simulate(rows: np.ndarray) -> np.ndarray:
-        copies = len(rows) if assets > 1 else 1  # one asset is broadcast
-        fields = {name: np.tile(getattr(case.prices, name), (1, copies)) for name in ("open", "high", "low", "close")}
-        signals = [np.tile(signal, (1, copies)) for signal in (case.entries, case.exits)]
-        columns = [np.repeat(column, assets)[None, :] for column in rows.T]
-        sizes: dict[str, Any] = {}
-        if case.shared:
-            groups = np.repeat(np.arange(len(rows)), assets)
-            sizes = dict(size=columns[2], size_type="value", group_by=groups, cash_sharing=True, call_seq="auto")
-        stops = dict(sl_stop=columns[0], tp_stop=columns[1])
-        portfolio = vbt.Portfolio.from_signals(fields.pop("close"), *signals, **fields, **stops, **sizes, **settings)
-        if results:
-            for figure in ("sharpe_ratio", "sortino_ratio", "max_drawdown"):
-                getattr(portfolio, figure)()
-            portfolio.trades.count()
-        return portfolio.final_value().to_numpy()
-
-    step = max(1, (SHARED_CELLS if case.shared else CELLS) // (bars * assets))
-    return lambda rows: np.concatenate([simulate(rows[at : at + step]) for at in range(0, len(rows), step)])
-
-
-# raptorbt ------------------------------------------------------------------------------------------------------------
-
-
-def raptorbt_config(case: Case, stop: float, target: float) -> Any:
-    import raptorbt
-
-    config = raptorbt.BacktestConfig(
-        initial_capital=CASH, fees=case.commission, slippage=0.0, fill_timing="same_bar_close"
-    )
-    config.set_fixed_stop(float(stop))
-    config.set_fixed_target(float(target))
-    return config
-
-
-def columns_of(case: Case, asset: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Timestamps, open to volume; entries and exits of one asset, each (T,)."""
-    minutes = np.arange(len(case.entries), dtype=np.int64) * 60_000_000_000
-    prices = [getattr(case.prices, name) for name in ("open", "high", "low", "close", "volume")]
-    own = [np.ascontiguousarray(field[:, asset]) for field in (*prices, case.entries, case.exits)]
-    return [minutes, *own[:5]], own[5:]
-
-
-def raptorbt_single_arm(case: Case) -> Arm:
-    import raptorbt
-
-    series, (entries, exits) = columns_of(case, 0)
-
-    def run(rows: np.ndarray) -> np.ndarray:
-        items = [
-            raptorbt.BatchSingleItem(str(number), entries, exits, config=raptorbt_config(case, stop, target))
-            for number, (stop, target) in enumerate(rows)
-        ]
-        done = raptorbt.batch_single_backtest(*series, items)
-        return np.array([result.metrics.end_value for _, result in done])
-
-    def in_parts(rows: np.ndarray) -> np.ndarray:
-        step = max(1, CELLS // len(case.entries))  # every result keeps its curves
-        return np.concatenate([run(rows[at : at + step]) for at in range(0, len(rows), step)])
-
-    return in_parts
-
-
-def raptorbt_portfolio_arm(case: Case) -> Arm:
-    import raptorbt
-
-    names = [f"A{asset}" for asset in range(case.entries.shape[1])]
-    instruments = []
-    for asset, name in enumerate(names):
-        series, signals = columns_of(case, asset)
-        instruments.append((*series, *signals, 1, 1.0, name))
-
-    def run(rows: np.ndarray) -> np.ndarray:
-        sizes, ends = {}, []
-        for stop, target, value in rows:
-            if value not in sizes:
-                capital = float(value) * (1 + case.commission)
-                sizes[value] = {name: raptorbt.InstrumentConfig(alloted_capital=capital) for name in names}
-            config = raptorbt_config(case, stop, target)
-            done = raptorbt.run_portfolio_backtest(instruments, config, "full", sizes[value])
-            ends.append(done.metrics.end_value)
-        return np.array(ends)
-
-    return run
-
-
-# Comparison ----------------------------------------------------------------------------------------------------------
+    arms: dict[str, peer_runs.Run]
+    against: dict[str, str]
+    warm: list[Callable[[], object]] = field(default_factory=list)
+    units: int = 0
 
 
 def installed(package: str) -> str | None:
@@ -225,76 +70,153 @@ def installed(package: str) -> str | None:
         return None
 
 
-def peer_arms(case: Case, threads: int, results: bool) -> dict[str, Arm]:
-    """Those that are installed, by name and number of threads."""
-    arms: dict[str, Arm] = {}
-    if installed("vectorbt"):
-        engines = ("numba", "rust") if installed("vectorbt-rust") else ("numba",)
-        for engine in engines:
-            name = f"vectorbt {installed('vectorbt')} {engine}"
-            arms[f"{name}, 1 thread"] = vectorbt_arm(case, engine, False)
-            if results:
-                arms[f"{name}, 1 thread, results"] = vectorbt_arm(case, engine, True)
+def reason(package: str) -> str:
+    """Why a peer is not installed: the end of what pip said, if `make peers` tried."""
+    log = Path(sys.prefix, "refused", package)
+    told = [line for line in log.read_text().splitlines() if "ERROR" in line] if log.exists() else []
+    return told[0].removeprefix("ERROR: ")[:120] if told else "nobody asked for it; `make peers` does"
+
+
+def engines() -> list[str]:
+    """Of vectorbt."""
+    if not installed("vectorbt"):
+        return []
+    return ["numba", "rust"] if installed("vectorbt-rust") else ["numba"]
+
+
+def swept(case: Case, grid: np.ndarray, threads: int, results: bool) -> list[Contest]:
+    """The contests of a sweep: all engines on the grid, the event engine on a few rows of it."""
+    many = f"{threads} thread{'s' * (threads > 1)}"
+    counts = {f"{n} thread{'s' * (n > 1)}": n for n in sorted({1, threads})}
+    arms = {f"ours, {name}": our_arm(case, n) for name, n in counts.items()}
+    against = {}
+    if not case.shared:
+        floors = {f"floor, {name}": floor_arm(case, n) for name, n in counts.items()}
+        against = {f"ours, {name}": f"floor, {name}" for name in counts}
+        arms = {**floors, **arms}
+    for engine in engines():
+        name = f"vectorbt {installed('vectorbt')} {engine}, 1 thread"
+        arms[name] = vectorbt_arm(case, engine, False)
+        if results:
+            arms[f"{name}, results"] = vectorbt_arm(case, engine, True)
     if installed("raptorbt"):
         name = f"raptorbt {installed('raptorbt')}"
         if case.shared:
             arms[f"{name}, 1 thread"] = raptorbt_portfolio_arm(case)  # it holds the interpreter's lock
         else:
-            arms[f"{name}, {threads} threads"] = raptorbt_single_arm(case)
-    return arms
+            arms[f"{name}, {many}"] = raptorbt_single_arm(case)
+    for name in arms:
+        if not name.startswith(("ours", "floor")):
+            against[name] = "ours, 1 thread" if "1 thread" in name else f"ours, {many}"
+    contests = [_on(case.name, arms, against, grid)]
+    if installed("ml4t-backtest") and case.name == "W3":
+        few = grid[np.linspace(0, len(grid) - 1, EVENT_ROWS).astype(int)]
+        name, own = f"ml4t-backtest {installed('ml4t-backtest')}", "ours, 1 thread"
+        contests.append(_on(f"W3, {EVENT_ROWS} rows", {own: our_arm(case, 1), name: event_arm(case)}, {name: own}, few))
+    return contests
 
 
-def time_arms(arms: dict[str, Arm], grid: np.ndarray, rounds: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Median seconds, and final values, of each arm over interleaved rounds; compiled before, on two rows."""
-    seconds: dict[str, list[float]] = {name: [] for name in arms}
-    ends = {}
-    for arm in arms.values():
-        arm(grid[:2])
-    for _ in range(rounds):
-        for name, arm in arms.items():
-            start = time.perf_counter()
-            ends[name] = arm(grid)
-            seconds[name].append(time.perf_counter() - start)
-    return {name: median(times) for name, times in seconds.items()}, ends
+def _on(name: str, arms: dict[str, Arm], against: dict[str, str], grid: np.ndarray) -> Contest:
+    bound = {arm: (lambda call=call: call(grid)) for arm, call in arms.items()}
+    warm = [lambda call=call: call(grid[:2]) for call in arms.values()]
+    return Contest(name, bound, against, warm, len(grid))
 
 
-def measure(case: Case, options: argparse.Namespace) -> bool:
-    """Print one workload; False when a peer ends elsewhere."""
-    grid = case.grid
-    if options.rows and options.rows < len(grid):
-        grid = grid[np.linspace(0, len(grid) - 1, options.rows).astype(int)]
-    ours = {f"ours, {n} thread{'s' * (n > 1)}": our_arm(case, n) for n in sorted({1, options.threads})}
-    peers = peer_arms(case, options.threads, options.results)
-    seconds, ends = time_arms({**ours, **peers}, grid, options.rounds)
-    base = f"ours, {options.threads} thread{'s' * (options.threads > 1)}"
-    expected, agreed = ends[base], True
-    for name in (*ours, *peers):
-        ours_then = "ours, 1 thread" if "1 thread" in name else base
-        line = f"{case.name:4s} {name:40s} {seconds[name] * 1e3:11.1f} ms {len(grid) / seconds[name]:10,.0f} cfg/s"
-        away = np.abs(ends[name] / expected - 1)
-        if away.max() > AGREE:
-            agreed = False
-            line += f"   refused: {(away > AGREE).sum():,} of {len(grid):,} end elsewhere, by up to {away.max():.1e}"
-        elif name in peers:
-            line += f"   {seconds[name] / seconds[ours_then]:8.1f} x {ours_then}"
-        print(line, flush=True)
-    return agreed
+def single(name: str, gaps: bool) -> list[Contest]:
+    """The contests of one run: all engines on all bars, the event engine on the first."""
+    case: Any = peer_runs.crossing(gaps) if name == "W2" else peer_runs.rebalancing(name)
+    bars = peer_runs.EVENT_BARS[name]
+    short = case.first(bars)
+
+    def arms_on(part: Any) -> dict[str, peer_runs.Run]:
+        arms = {"floor": peer_runs.floor_run(part), "ours": peer_runs.our_run(part)}
+        for engine in engines():
+            arms[f"vectorbt {installed('vectorbt')} {engine}"] = peer_runs.vectorbt_run(part, engine)
+        if installed("raptorbt") and name == "W2":
+            arms[f"raptorbt {installed('raptorbt')}"] = peer_runs.raptorbt_run(part)
+        return arms
+
+    arms, warm = arms_on(case), arms_on(short)
+    against = {arm: "floor" if arm == "ours" else "ours" for arm in arms if arm != "floor"}
+    # Ours on all bars: what is derived from a panel is kept with it. Theirs compile on the first bars.
+    contests = [Contest(name, arms, against, [arms["ours"], *warm.values()])]
+    if installed("ml4t-backtest"):
+        engine = f"ml4t-backtest {installed('ml4t-backtest')}"
+        few = {"floor": warm["floor"], "ours": warm["ours"], engine: peer_runs.event_run(short)}
+        contests.append(Contest(f"{name}, {bars:,} bars", few, {"ours": "floor", engine: "ours"}))
+    return contests
+
+
+def race(contest: Contest, rounds: int, patience: float, clock: Callable[[], float]) -> bool:
+    """Run a contest and print it; False when an arm ends elsewhere than the first."""
+    for call in contest.warm:
+        call()
+    seconds: dict[str, list[float]] = {name: [] for name in contest.arms}
+    expected, wrong = None, {}
+    for count in range(rounds):
+        for name, call in contest.arms.items():
+            if name in wrong or sum(seconds[name]) > patience:
+                continue
+            gc.collect()
+            start = clock()
+            ended = call()
+            seconds[name].append(clock() - start)
+            expected = ended if expected is None else expected
+            if count == 0:
+                away = np.abs(ended / expected - 1) if ended.shape == expected.shape else np.full(1, np.inf)
+                if not away.max() <= AGREE:
+                    wrong[name] = f"{np.count_nonzero(~(away <= AGREE)):,} of {len(away):,}, by up to {away.max():.1e}"
+    for name in contest.arms:
+        print(line_of(contest, name, seconds, wrong), flush=True)
+    return not wrong
+
+
+def line_of(contest: Contest, name: str, seconds: dict[str, list[float]], wrong: dict[str, str]) -> str:
+    """One row: median time, rounds, pace of a sweep, and the ratio with its range."""
+    times = seconds[name]
+    head = f"{contest.name:14s} {name:36s}"
+    if name in wrong:
+        return f"{head} not timed: it ends elsewhere ({wrong[name]})"
+    head += f" {median(times) * 1e3:10,.1f} ms in {len(times):2d}"
+    head += f" {contest.units / median(times):9,.0f} cfg/s" if contest.units else " " * 16
+    other = contest.against.get(name)
+    if other is None or other in wrong:
+        return head.rstrip()
+    ratios = [own / base for own, base in zip(times, seconds[other], strict=False)]
+    return f"{head}  {median(ratios):8.2f} x {other} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", help="W3 W3m W4; all when none is named")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("workloads", nargs="*", help="of W1 W1b W5 W2 W3 W3m W4; all when none is named")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--patience", type=float, default=60, help="seconds after which an arm is not run again")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rows", type=int, help="only so many configurations, spread over the grid")
     parser.add_argument("--results", action="store_true", help="also ask vectorbt for four figures of each run")
     parser.add_argument("--gaps", action="store_true", help="leave opens that differ from the close before")
+    parser.add_argument("--cpu", action="store_true", help="CPU time of all threads instead of the clock's")
     options = parser.parse_args()
     os.environ["RAYON_NUM_THREADS"] = str(options.threads)  # read by raptorbt when it is first used
-    if not (installed("vectorbt") or installed("raptorbt")):
-        sys.exit("neither vectorbt nor raptorbt is installed: nothing to compare with")
-    warnings.filterwarnings("ignore", category=DeprecationWarning)  # of NumPy, inside the peers
-    agreed = [measure(case_of(name, options.gaps), options) for name in options.workloads or ("W3", "W3m", "W4")]
+    for package in PEERS:
+        print(f"{package:14s} {installed(package) or f'not installed: {reason(package)}'}")
+    if not any(map(installed, PEERS)):
+        sys.exit("no peer is installed: nothing to compare with")
+    load = " ".join(f"{share:.1f}" for share in os.getloadavg())
+    print(f"{'load':14s} {load}, {options.threads} threads, {'CPU time' if options.cpu else 'clock'}\n", flush=True)
+    clock = time.process_time if options.cpu else time.perf_counter
+    warnings.filterwarnings("ignore")  # of the peers' libraries, inside them
+    agreed = []
+    for name in options.workloads or (*SINGLE, *SWEPT):
+        if name in SINGLE:
+            contests = single(name, options.gaps)
+        else:
+            case = case_of(name, options.gaps)
+            grid = case.grid
+            if options.rows and options.rows < len(grid):
+                grid = grid[np.linspace(0, len(grid) - 1, options.rows).astype(int)]
+            contests = swept(case, grid, options.threads, options.results)
+        agreed += [race(contest, options.rounds, options.patience, clock) for contest in contests]
     sys.exit(0 if all(agreed) else 1)
 
 

@@ -43,6 +43,12 @@ def random_prices(bars: int, assets: int, seed: int, deviation: float, drift: fl
     return Prices(*(np.ascontiguousarray(field) for field in (open_, high, low, close, volume)))
 
 
+def without_gaps(prices: Prices) -> Prices:
+    """Every bar opens at the close before."""
+    open_ = np.vstack([prices.open[:1], prices.close[:-1]])
+    return Prices(open_, np.maximum(prices.high, open_), np.minimum(prices.low, open_), prices.close, prices.volume)
+
+
 def momentum_weights(close: np.ndarray, names: int = 50, lookback: int = 63, every: int = 21) -> np.ndarray:
     """(T, A) weights; a NaN row is a bar without rebalance."""
     weights = np.full(close.shape, np.nan)
