@@ -131,7 +131,7 @@ def test_an_entry_refuses_every_array_of_another_kind(arguments, name, flaw):
             call(name, changed)
             pytest.fail(f"{name} took {where} {flaw}")
         checked += 1
-    assert checked >= 8
+    assert checked >= 7
 
 
 @compiled
