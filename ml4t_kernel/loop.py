@@ -43,7 +43,7 @@ def bar(t, market, intents, params, book, tape):
         drop_closed(book)
     if something_wakes(t, s):
         wake_due(t, book)
-    busy = chains_may_act(params, book)
+    busy = chains_may_act(t, market, params, book, tape)
     if busy:
         wake_chains(t, market, book, tape)  # 1.6
     if something_executes(busy, t, market, params, book):

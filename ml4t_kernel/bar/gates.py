@@ -4,12 +4,21 @@ Exact laws, not heuristics: `tests/kernel/test_sleep.py`, `test_narrow.py` and t
 changes. A new phase or rule that can act on a bar that a gate skips has to be named in that gate.
 """
 
+from math import inf
+
 from ml4t_kernel.compile.jit import compiled, inlined
-from ml4t_kernel.money.prices import RESIDUE
+from ml4t_kernel.compile.references import prefetch
+from ml4t_kernel.money.ledger import budget_of_bar
+from ml4t_kernel.money.prices import RESIDUE, absent
 from ml4t_kernel.orders.chains import falls_asleep, remake_band, stop_waiting
 from ml4t_kernel.orders.life import expire_chain
 from ml4t_kernel.rules.levels import rules_reached
 from ml4t_kernel.schema import ASLEEP, BLOCK, EVENT_SIGNAL, EVENT_STALE
+
+AHEAD = 2
+"""Bars between asking for a volume and reading it."""
+LOT_MARGIN = 1e-6
+"""By which lots have to be dearer than the cash: more than what lots and sums of cash are rounded by."""
 
 # Bars without phases -------------------------------------------------------------------------------------------------
 
@@ -59,23 +68,60 @@ def something_wakes(t, s):
     return s.asleep > 0 and t >= s.next_wake
 
 
+@compiled
+def cash_buys_no_lot(t, market, params, book, tape):
+    """Would the batch of what waits, scaled to the cash at this open, come to less than a lot of everything?
+
+    Costs only make it dearer. Not where the volume budget cuts an order, which serving would note of it (6.1).
+    """
+    s = book.state[0]
+    ahead = min(t + AHEAD, market.close.shape[0] - 1)
+    needed = most = 0.0
+    for j in range(s.waiting):
+        a = book.waiting[j]
+        i = book.queues[a].head
+        price = market.open[t, a]
+        if i <= 0:
+            return False  # the chain has come to its end, and has to leave the list
+        if absent(price):
+            continue
+        budget = inf
+        if params.needs_volume:
+            prefetch(market.volume, ahead, a)
+            budget_volume = market.budget_volume[t, a] if params.max_participation < inf else 0.0
+            budget = budget_of_bar(budget_volume, market.volume[t, a], params)
+        while i > 0:
+            d = tape.details[i]
+            left = tape.orders[d.order].left
+            if left > budget:
+                return False
+            needed += left * price
+            most = max(most, left)
+            i = d.next
+    scarce = s.cash * (1.0 + LOT_MARGIN)
+    return scarce < needed and most * scarce < params.lot * needed
+
+
 @inlined
-def is_starved(params, book):
+def is_starved(t, market, params, book, tape):
     """Nothing waits but rests of target buys, and no cash will come before they are served: they can do nothing.
 
-    A fully invested account leaves such rests after each rebalance; serving them cost five floors on W1. Cash comes
-    from exits and dividends: a rule, a short or an order decided since would be something else that waits.
+    A fully invested account leaves such rests after each rebalance; serving them cost five floors on W1, and in whole
+    lots, where some cash is always left, as many. Cash comes from exits and dividends: a rule, a short or an order
+    decided since would be something else that waits.
     """
     s = book.state[0]
     if s.starved != s.live or s.orders > s.fresh or params.allow_short or params.has_rules:
         return False
-    return s.cash <= 0.0 or (params.lot <= 0.0 and s.cash < RESIDUE * s.equity)
+    if s.cash <= 0.0:
+        return True
+    return cash_buys_no_lot(t, market, params, book, tape) if params.lot > 0.0 else s.cash < RESIDUE * s.equity
 
 
 @inlined
-def chains_may_act(params, book):
+def chains_may_act(t, market, params, book, tape):
     """Is there a chain to look at?"""
-    return book.state[0].waiting > 0 and not is_starved(params, book)
+    return book.state[0].waiting > 0 and not is_starved(t, market, params, book, tape)
 
 
 @inlined

@@ -7,8 +7,8 @@ from ml4t_kernel.orders.reach import is_late
 from ml4t_kernel.rules.levels import set_levels
 from ml4t_kernel.schema import TRAILING_STOP
 
-AHEAD = 2
-"""Bars between asking for a bar of what is held and reading it."""
+AHEAD = 1
+"""Bars between asking for a bar of what is held and reading it; with 2, W4 takes 6 percent more, W1 the same."""
 
 
 @inlined

@@ -18,6 +18,16 @@ LARGE = 2.0**10  # times what cash buys: above it 60 halvings would not come dow
 # Volume budget (6.1) -------------------------------------------------------------------------------------------------
 
 
+@inlined
+def budget_of_bar(budget_volume, volume, params):
+    """Shares that a bar lets an account trade of the asset; volume: of the bar itself."""
+    budget = inf if volume > 0.0 else 0.0
+    if params.max_participation < inf:
+        # The volume of the bar before is no licence to trade more than this bar did.
+        budget = max(0.0, min(params.max_participation * budget_volume, volume))
+    return 0.0 if absent(budget) else budget
+
+
 @compiled
 def refresh_budget(w, budget_volume, p, params):
     """Budget of the asset and bar, shared by both sides and all phases; made at the first use on a bar."""
@@ -27,13 +37,7 @@ def refresh_budget(w, budget_volume, p, params):
     p.budget_bar = w.bar
     p.used_buy = 0.0
     p.used_sell = 0.0
-    if params.max_participation < inf:
-        # The volume of the bar before is no licence to trade more than this bar did.
-        p.budget = max(0.0, min(params.max_participation * budget_volume, w.volume))
-    else:
-        p.budget = inf if w.volume > 0.0 else 0.0
-    if absent(p.budget):
-        p.budget = 0.0
+    p.budget = budget_of_bar(budget_volume, w.volume, params)
 
 
 @inlined

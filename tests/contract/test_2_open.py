@@ -139,6 +139,27 @@ def test_what_cash_left_of_a_target_joins_the_next_batch():
     assert fills(result, "symbol")[1:] == [(2, -60.0, 10.0, "A"), (2, 45.0, 10.0, "B"), (2, 15.0, 10.0, "C")]
 
 
+def test_what_waits_in_whole_lots_is_bought_as_soon_as_the_cash_pays_one():
+    # 1,000 buys 33 of 50 at 30; the 10 that are left buy nothing at 30 or 10.01, and one share at 10
+    result = play([30, 30, 30, 10.01, 10, 10], shares([50], *[None] * 5), initial_cash=1000.0)
+    assert fills(result) == [(1, 33.0, 30.0), (4, 1.0, 10.0)]
+    # 33 of a dividend and 10: one share at 30
+    paid = play([30, 30, 30, 30], shares([50], *[None] * 3), [(2, "A", "dividend", 1.0)], initial_cash=1000.0)
+    assert fills(paid) == [(1, 33.0, 30.0), (2, 1.0, 30.0)]
+    # a split of three makes 51 of the 17 that wait, and 10 the price
+    split = play([30, 30, 30, 10, 10], shares([50], *[None] * 4), [(3, "A", "split", 3.0)], initial_cash=1000.0)
+    assert fills(split) == [(1, 33.0, 30.0), (3, 1.0, 10.0)]
+
+
+def test_volume_holds_back_what_waits_even_where_the_cash_pays_no_lot():
+    # 10 percent of 100 shares is less than the 17 that wait, of 1,000 it is not
+    for volume, capped in ((100.0, 1), (1000.0, 0)):
+        bars = [30, 30, (30, 30, 30, 30, volume), 30]
+        result = play(bars, shares([50], *[None] * 3), initial_cash=1000.0, max_participation=0.1)
+        assert fills(result) == [(1, 33.0, 30.0)]
+        assert result.metrics["num_capped_orders"] == capped
+
+
 def test_what_a_batch_may_spend_is_less_twice_the_shorts():
     bars = {"A": [10, 10, 10], "B": [10, 10, 10], "C": [10, 10, 10]}
     result = play(bars, shares([-40, None, None], [None, 60, 60], None), initial_cash=1000.0, allow_short_selling=True)
