@@ -75,7 +75,7 @@ def new_tape(bars: int, rows: dict[str, int]) -> Tape:
     rows["gross"]: `bars` where shorting is allowed, else 1.
     """
     sizes = {**rows, "equity": bars}
-    tape = Tape(*(records(np.empty(max(1, sizes[name]), dtype)) for name, (dtype, _) in TAPE_FIELDS.items()))
+    tape = Tape(*(records(np.empty(max(1, sizes[name]), field.dtype)) for name, field in TAPE_FIELDS.items()))
     tape.details[:1] = _beginning(schema.DETAIL, **PLAIN_DETAIL)
     return tape
 

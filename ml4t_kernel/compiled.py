@@ -24,7 +24,8 @@ RUN_TYPE = types.int64(*map(_argument_type, ARGUMENTS), *[types.int64] * 4)
 
 
 class CompiledKernel:
-    """`run_accounts`, which refuses arrays off their alignment: Numba takes alignment for granted.
+    """`run_accounts`, which refuses arrays off their alignment, or of another last dimension than the code counts on:
+    Numba takes both for granted.
 
     Every other refusal is the dispatcher's.
     """
@@ -35,9 +36,14 @@ class CompiledKernel:
     def bind(self, *arguments: Any) -> Any:
         """See `entries.bind`; dtypes and orders are refused by the first call."""
         for argument, given in zip(ARGUMENTS, arguments, strict=True):
-            for array in (given,) if argument.kind is None else given:
+            arrays = (given,) if argument.kind is None else given
+            for (name, field), array in zip(argument.fields.items(), arrays, strict=True):
                 if not array.flags.aligned:
-                    raise TypeError(f"an array of the kernel must be aligned: one of {argument.name} is not")
+                    raise TypeError(f"an array of the kernel must be aligned: {argument.name}.{name} is not")
+                if field.last and array.shape[-1] != field.last:
+                    raise TypeError(
+                        f"{argument.name}.{name} has {array.shape[-1]} elements at the end, not {field.last}"
+                    )
         return partial(self.function, *arguments)
 
 

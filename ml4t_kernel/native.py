@@ -128,6 +128,7 @@ def words_of(argument: Argument, given: Any) -> list[int]:
             array.dtype != field.dtype
             or array.itemsize != field.dtype.itemsize
             or array.ndim != field.ndim
+            or (field.last and array.shape[-1] != field.last)
             or not (flags.c_contiguous and flags.aligned)
             or (argument.written and not flags.writeable)
         ):
@@ -140,7 +141,9 @@ def _refusal(argument: Argument, name: str, array: np.ndarray) -> str:
     field = argument.fields[name]
     where = name if argument.kind is None else f"{argument.name}.{name}"
     wanted = f"{field.ndim}-dimensional, {_short(field.dtype)}, in C order, aligned"
+    wanted += f", {field.last} at the end" if field.last else ""
     found = f"{array.ndim}-dimensional, {_short(array.dtype)}"
+    found += f", {array.shape[-1]} at the end" if field.last and array.ndim else ""
     found += "" if array.flags.c_contiguous else ", not in C order"
     found += "" if array.flags.aligned else ", not aligned"
     if argument.written:

@@ -27,10 +27,12 @@ __all__ = ["ARGUMENTS", "PRICES", "TAPE_FIELDS", "Argument", "Book", "Field", "I
 
 
 class Field(NamedTuple):
-    """An array as the kernel takes it: its dtype and its number of dimensions, in C order and aligned."""
+    """An array as the kernel takes it: its dtype and its number of dimensions, in C order and aligned; last: elements
+    of its last dimension where machine code counts on them, 0: any."""
 
     dtype: np.dtype[Any]
     ndim: int
+    last: int = 0
 
 
 def _rows(dtype: Any) -> Field:
@@ -58,7 +60,7 @@ class Market(NamedTuple):
     open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` asks `views` for them.
     """
 
-    bars: Annotated[Any, Field(np.dtype("f8"), 3)]
+    bars: Annotated[Any, Field(np.dtype("f8"), 3, len(PRICES))]
     volume: Table
     budget_volume: Table
     half_spread: Table

@@ -166,6 +166,16 @@ def test_the_object_says_which_array_it_does_not_take(arguments, flaw):
             call(kernel, changed)
 
 
+@pytest.mark.parametrize("prices", [0, 3, 5])
+def test_bars_of_more_or_fewer_prices_are_refused(kernel, arguments, prices):
+    """The distance from bar to bar is a constant in the machine code."""
+    market = arguments["market"]
+    bars = np.zeros((*market.bars.shape[:2], prices))
+    bars.flags.writeable = False
+    with pytest.raises(TypeError, match=rf"{prices} (at|elements at) the end"):
+        call(kernel, arguments | {"market": market._replace(bars=bars)})
+
+
 def test_records_of_another_size_are_refused(kernel, arguments):
     """The same fields without the padding between them: equal names and types, other offsets."""
     packed = np.dtype([(name, schema.FILL[name]) for name in schema.FILL.names] + [("more", "f8")])
