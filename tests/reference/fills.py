@@ -381,6 +381,8 @@ def passed_levels(run, asset, moment):
 def fill_batch(run, orders, prices, phase):
     """The entries of one rebalance: scaled once when cash is short, then filled by submission; the rest waits."""
     wanted, available = [], max(0.0, available_cash(run, Moment(phase, 0.0)))
+    if run.config["lot"] == 0 and available < 1e-9 * run.equity:
+        available = 0.0
     for order in orders:
         shares = run.positions[order.asset].shares
         if not order.pending or sign(shares) == -order.side:
@@ -398,8 +400,6 @@ def fill_batch(run, orders, prices, phase):
     needed = 0.0
     for order, quantity, moment in wanted:
         needed += need(run, order, quantity, moment)
-    if run.config["lot"] == 0 and available < 1e-9 * run.equity:
-        return
     short_of_cash = needed > available * (1 + 1e-12)
     for order, quantity, moment in wanted:
         reached("2.3")
