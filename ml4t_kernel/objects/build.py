@@ -1,6 +1,6 @@
 """Makes the shared objects of the kernel: typed and lowered by Numba once, compiled by LLVM for each instruction set.
 
-    python -m ml4t_kernel.objects.build                        # of this machine, into the package
+    python -m ml4t_kernel.objects.build                     # of this machine, into the package
     python -m ml4t_kernel.objects.build linux-aarch64 DIR   # of another target, into DIR
 
 What Numba lowers on a 64-bit little-endian machine serves every target below: sizes of types are the same, and no
@@ -199,6 +199,12 @@ CRT = frozenset("__cxa_finalize __gmon_start__ _ITM_deregisterTMCloneTable _ITM_
 NEWEST_GLIBC = (2, 17)
 
 
+def _version(name: str) -> tuple[int, ...]:
+    """Of a symbol version: (2, 17) of GLIBC_2.17; of GLIBC_PRIVATE, which nobody may ask for, one beyond all."""
+    number = name.removeprefix("GLIBC_")
+    return tuple(map(int, number.split("."))) if number[0].isdigit() else (sys.maxsize,)
+
+
 def check_elf(file: Path, oldest: bool) -> None:
     """Raise RuntimeError if an object for Linux needs a symbol, a library or a version of glibc that it must not.
 
@@ -214,7 +220,7 @@ def check_elf(file: Path, oldest: bool) -> None:
         libraries = {tag.needed for tag in tags}
         versions = elf.get_section_by_name(".gnu.version_r")
         asked = {version.name for _, of in versions.iter_versions() for version in of} if versions else set()
-    newer = {name for name in asked if tuple(map(int, name.removeprefix("GLIBC_").split("."))) > NEWEST_GLIBC}
+    newer = {name for name in asked if not name.startswith("GLIBC_") or _version(name) > NEWEST_GLIBC}
     wrong = (needed - IMPORTS - CRT) | (libraries - {"libc.so.6", "libm.so.6"}) | (newer if oldest else set())
     if wrong:
         raise RuntimeError(f"{file.name} needs {', '.join(sorted(wrong))}, which a platform may not have")
