@@ -64,20 +64,15 @@ def run_accounts(market, intents, params_rows, book, tape, finals, first, last, 
     when a tape or queue has to grow first.
     """
     s = book.state[0]
+    # Once, not an account: a reference is made by a copy of its bundle, and four of them were a percent of W3.
+    to_market, to_intents = reference_to(market), reference_to(intents)
+    to_book, to_tape = reference_to(book), reference_to(tape)
     # A single run is a sweep of one row: a row cannot differ from its run.
     for k in range(first, last):
         if start == 0:
-            begin_account(params_rows[k], reference_to(book))
+            begin_account(params_rows[k], to_book)
         if start < stop:
-            walk(
-                start,
-                stop,
-                reference_to(market),
-                reference_to(intents),
-                params_rows[k],
-                reference_to(book),
-                reference_to(tape),
-            )
+            walk(start, stop, to_market, to_intents, params_rows[k], to_book, to_tape)
         if s.bar < stop:
             return k
         finals[k] = book.state[0]

@@ -19,9 +19,11 @@ from ml4t_kernel.schema import (
     A_DELISTING,
     A_DIVIDEND,
     A_SPLIT,
+    ADDED,
     ASLEEP,
     BOOKING,
     CANCELLED,
+    DIVIDED,
     EXIT_LEG,
     G_DELISTED,
     G_STALE,
@@ -82,6 +84,8 @@ def split_position(p, ratio):
     p.water_mark /= ratio
     p.stop_level /= ratio
     p.take_profit_level /= ratio
+    if p.stale_levels != ADDED:
+        p.stale_levels = DIVIDED
     p.stop_loss_price /= ratio
     p.take_profit_price /= ratio
     p.high /= ratio

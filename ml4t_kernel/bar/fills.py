@@ -19,6 +19,7 @@ from ml4t_kernel.orders.life import cut_for, finish_filled, hold_back, refuse_re
 from ml4t_kernel.orders.types import acts_as_limit, is_open, is_stop_out, limit_of
 from ml4t_kernel.rules.levels import adopt_rules, rules_hit, set_levels
 from ml4t_kernel.schema import (
+    ADDED,
     ALONE,
     DECISION_CLOSE,
     INSIDE,
@@ -137,7 +138,7 @@ def may_pass_levels(a, price, p, params, book):
     """Could a level of what has just been opened or increased be passed at the price of the phase already (2.1)?"""
     if params.has_children or (book.queues[a].count > 0 and params.has_rules):
         return True
-    return params.has_rules and (p.stale_levels or rules_hit(price, p, params.limit_through))
+    return params.has_rules and (p.stale_levels == ADDED or rules_hit(price, p, params.limit_through))
 
 
 @inlined

@@ -4,8 +4,8 @@ from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.references import prefetch
 from ml4t_kernel.money.prices import absent, present
 from ml4t_kernel.orders.reach import is_late
-from ml4t_kernel.rules.levels import set_levels
-from ml4t_kernel.schema import TRAILING_STOP
+from ml4t_kernel.rules.levels import follow_water_mark
+from ml4t_kernel.schema import ADDED, TRAILING_STOP
 
 AHEAD = 1
 """Bars between asking for a bar of what is held and reading it; with 2, W4 takes 6 percent more, W1 the same."""
@@ -49,8 +49,8 @@ def value_positions(t, market, params, book):
                 moved = raise_extremes(close, close, close, p, params.water_mark_close)
             else:
                 moved = raise_extremes(market.high[t, a], market.low[t, a], close, p, params.water_mark_close)
-            if params.has_rules and (moved or p.stale_levels):
-                set_levels(p)
+            if params.has_rules and (moved or p.stale_levels == ADDED):
+                follow_water_mark(p)
         value = p.shares * p.mark
         equity += value
         gross += abs(value)

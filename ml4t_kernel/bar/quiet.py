@@ -8,7 +8,7 @@ from math import inf
 
 from ml4t_kernel.compile.jit import inlined
 from ml4t_kernel.money.prices import pass_edge, reach_edge
-from ml4t_kernel.rules.levels import set_levels
+from ml4t_kernel.rules.levels import follow_water_mark
 from ml4t_kernel.schema import BLOCK
 
 
@@ -87,7 +87,7 @@ def quiet_bars(t, stop, a, market, params, book):
             water_mark = best
             if params.has_rules:
                 p.water_mark = water_mark
-                set_levels(p)
+                follow_water_mark(p)
                 stop_edge = quiet_stop(p, params)
                 trails = p.armed != 0 and not water_mark_close
         top, bottom = max(top, high), min(bottom, low)

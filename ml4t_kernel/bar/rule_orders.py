@@ -28,6 +28,7 @@ from ml4t_kernel.orders.types import (
 )
 from ml4t_kernel.rules.levels import rules_hit, set_levels, stop_hit, take_profit_hit
 from ml4t_kernel.schema import (
+    ADDED,
     CANCELLED,
     DECISION_CLOSE,
     INSIDE,
@@ -134,7 +135,7 @@ def rule_at_price(t, a, price, market, intents, params, book, tape):
     p = book.positions[a]
     phase = book.work[0].phase
     # Inside the bar additions leave the levels alone, at an open or deciding close they renew them once (5.1).
-    if p.shares != 0.0 and p.stale_levels and (phase == OPEN or phase == DECISION_CLOSE):
+    if p.shares != 0.0 and p.stale_levels == ADDED and (phase == OPEN or phase == DECISION_CLOSE):
         set_levels(p)
     if p.shares == 0.0 or not stop_is_idle(p, tape):
         return

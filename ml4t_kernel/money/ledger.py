@@ -10,7 +10,7 @@ from math import inf
 from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.money.fees import clamp, commission_rate, raw_slice, slice_fee
 from ml4t_kernel.money.prices import EPS, RESIDUE, absent, floor_to_lot, slice_price
-from ml4t_kernel.schema import EXIT_LEG, INSIDE, PASSIVE
+from ml4t_kernel.schema import ADDED, EXIT_LEG, INSIDE, PASSIVE
 
 COUNTABLE = 2.0**52  # lots above which floats are whole numbers anyway, and integers could overflow
 LARGE = 2.0**10  # times what cash buys: above it 60 halvings would not come down to the last digits
@@ -199,7 +199,7 @@ def add_to_position(f, p, params):
     p.fees += f.fee
     p.slippage += f.slippage
     # Levels do not follow at once: during a bar they depend on bars before it and on its own open (5.1).
-    p.stale_levels = 1
+    p.stale_levels = ADDED
 
 
 @inlined

@@ -59,6 +59,15 @@ def fraction_level(side, base, fraction):
 
 
 @inlined
+def raise_to_trail(side, p):
+    """The trail of the water mark is the stop where it is above the stop in force."""
+    trail = fraction_level(-side, p.water_mark, p.trailing_stop)
+    if side * (trail - p.stop_level) > 0.0:
+        p.stop_level = trail
+        p.stop_origin = O_TRAILING_STOP
+
+
+@inlined
 def set_levels(p):
     """Stop and take profit in force from basis, average price and water mark; stop_origin names the binding rule."""
     side = 1.0 if p.shares > 0.0 else -1.0
@@ -71,16 +80,27 @@ def set_levels(p):
     if p.even and side * (p.avg - stop) > 0.0:
         stop = p.avg
         p.stop_origin = O_BREAK_EVEN
-    if p.armed:
-        trail = fraction_level(-side, p.water_mark, p.trailing_stop)
-        if side * (trail - stop) > 0.0:
-            stop = trail
-            p.stop_origin = O_TRAILING_STOP
     p.stop_level = stop
+    if p.armed:
+        raise_to_trail(side, p)
     p.take_profit_level = p.take_profit_price
     if absent(p.take_profit_level):
         p.take_profit_level = fraction_level(side, p.basis, p.take_profit)
     p.stale_levels = 0
+
+
+@inlined
+def follow_water_mark(p):
+    """`set_levels` once the water mark has moved in favour: where nothing else has, the trail alone can follow.
+
+    The stop in force is the first level or an earlier trail, and no trail lies above one of a better mark, since its
+    fraction is below 1: so the last is compared with all of them, as `set_levels` would.
+    """
+    unarmed = not p.armed and p.trailing_stop < inf
+    if unarmed or p.stale_levels or (not p.even and p.break_even < inf):
+        set_levels(p)
+    elif p.armed:
+        raise_to_trail(1.0 if p.shares > 0.0 else -1.0, p)
 
 
 @inlined

@@ -214,6 +214,8 @@ EVENT_ACTION, EVENT_TARGET, EVENT_SIGNAL, EVENT_ORDER, EVENT_STALE = 1, 2, 4, 8,
 EVENT_ENTRY = 32  # besides EVENT_SIGNAL: some signal of the bar enters
 # Bits of SIGNAL.bits
 ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
+# Values of POSITION.stale_levels: an addition that the levels have not taken in, a split that only divided them
+ADDED, DIVIDED = 1, 2
 # Bits of FILL.bits
 PASSIVE, EXIT_LEG = 1, 2
 REASON_BITS = 127  # of ORDER.reason while the order works

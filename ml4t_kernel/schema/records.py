@@ -150,10 +150,11 @@ POSITION = np.dtype(
 
 mark: last price in today's shares (0: never priced). water_mark, stop_level, take_profit_level: of the rules in force
 (5.1; -inf or inf: none). armed, even: the trail and break-even are on. stop_origin: the rule of stop_level.
-stale_levels: additions have not been taken in. high, low: extremes of the trade. born_bar, born_at (price), born_side,
-born_after_open: birth of the position (3.2), the same four as of an order. working, closing, stop_order,
-take_profit_order: order rows, -1 none. gone: Gone. listed: 1 while in Book.held. touched: 1 while in Book.touched.
-budget, used_buy, used_sell: of bar budget_bar (6.1). cool_until: first bar at whose close entries are decided again."""
+stale_levels: ADDED, additions have not been taken in; DIVIDED, a split has rounded the levels since they were made.
+high, low: extremes of the trade. born_bar, born_at (price), born_side, born_after_open: birth of the position (3.2),
+the same four as of an order. working, closing, stop_order, take_profit_order: order rows, -1 none. gone: Gone. listed:
+1 while in Book.held. touched: 1 while in Book.touched. budget, used_buy, used_sell: of bar budget_bar (6.1).
+cool_until: first bar at whose close entries are decided again."""
 
 QUEUE = _dtype(f8="band_low band_high", i4="head tail count market trailing expiry listed dirty wake sleeper")
 """One row an asset: its chain of live orders and the wake band outside of which none of them can act.
