@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba import types
+from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.core.typing import signature
 from numba.core.typing.templates import AttributeTemplate
