@@ -10,6 +10,8 @@ from facade import backtest
 from facade.results.result import Result
 from ml4t_kernel.modes import INTERPRETED
 
+collect_ignore = ["emulated.py"]  # a tool of releases, with packages that tests do not need
+
 # The same examples in every run; `--hypothesis-profile=deep` draws new ones, and more of them.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
 settings.register_profile("deep", deadline=None, max_examples=1000)
