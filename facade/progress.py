@@ -9,12 +9,7 @@ from typing import Any
 class _Hidden:
     """What is asked of a bar, for one that nobody sees."""
 
-    disable = True
-
     def update(self, count: int) -> None:
-        """As of tqdm."""
-
-    def set_description_str(self, text: str, refresh: bool = True) -> None:
         """As of tqdm."""
 
 

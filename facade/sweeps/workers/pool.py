@@ -250,8 +250,6 @@ class _Driver:
             self._pace.measured(len(chunk.rows), outcome.seconds)
         columns = outcome.columns if outcome.state is None else self._finish(chunk.rows, outcome.state)
         self._on_done(chunk.rows, columns or {}, outcome.kept)
-        if not shown.disable and shown.desc:
-            shown.set_description_str("", refresh=False)
         shown.update(len(chunk.rows))
 
     def _again(self, chunk: _Chunk, error: BaseException) -> None:
