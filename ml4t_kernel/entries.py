@@ -3,6 +3,7 @@ thread of a sweep."""
 
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,22 @@ Bound = Callable[[int, int, int, int], int]
 """(first, last, start, stop) -> first account not finished: `accounts.run_accounts` on arrays it was bound to."""
 
 
-@cache
+_LOADING = Lock()
+
+
 def runner() -> Any:
     """The kernel of this process: the shared object of the package where there is one for this machine and these
     sources, else compiled by Numba or loaded from its cache. Kept for the process; the only place that may import
     Numba.
 
-    Says on stderr that it compiles when it does: that takes half a minute or more.
+    Says on stderr that it compiles when it does: that takes half a minute or more. Threads that ask meanwhile wait.
     """
+    with _LOADING:
+        return _loaded()
+
+
+@cache
+def _loaded() -> Any:
     kernel: Any = native.load()
     if kernel is None:
         from ml4t_kernel import compiled

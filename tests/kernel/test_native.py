@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml4t_kernel import compiled, modes, native, sources
+from ml4t_kernel import compiled, entries, modes, native, sources
 from ml4t_kernel.schema import ARGUMENTS
 
 built = pytest.mark.skipif(native.load() is None, reason="no shared object of these sources here: make object")
@@ -342,6 +344,25 @@ def test_everything_that_is_compiled_is_in_the_digest():
     found = {f"{name}.py" for name in names} | {f"{name}/__init__.py" for name in names}
     imported = {name for name in found if (sources.FOLDER.parent / name).exists()}
     assert imported - listed == {"ml4t_kernel/__init__.py", "ml4t_kernel/modes.py", "ml4t_kernel/sources.py"}
+
+
+def test_threads_that_ask_at_once_load_the_kernel_once(monkeypatch):
+    loads = []
+
+    def load():
+        loads.append(threading.get_ident())
+        started.wait(5.0)  # until the others have asked, or would have begun as well
+        return "kernel"
+
+    started = threading.Event()
+    monkeypatch.setattr(entries.native, "load", load)
+    entries._loaded.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(entries.runner) for _ in range(4)]
+        started.set()
+        assert {future.result() for future in asked} == {"kernel"}
+    assert len(loads) == 1
+    entries._loaded.cache_clear()
 
 
 # A process that runs -------------------------------------------------------------------------------------------------
