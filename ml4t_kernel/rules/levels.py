@@ -62,7 +62,7 @@ def fraction_level(side, base, fraction):
 def raise_to_trail(side, p):
     """The trail of the water mark is the stop where it is above the stop in force."""
     trail = fraction_level(-side, p.water_mark, p.trailing_stop)
-    if side * (trail - p.stop_level) > 0.0:
+    if side * trail > side * p.stop_level:
         p.stop_level = trail
         p.stop_origin = O_TRAILING_STOP
 
