@@ -1,6 +1,6 @@
 """Sweeps against the floor: W3, W3m, W4.
 
-    python -m benchmarks.sweeps [W3 W3m W4] [--rounds 5] [--threads 1 2]
+    python -m benchmarks.sweeps [W3 W3m W4] [--rounds 10] [--threads 1 2]
 
 For each workload and number of threads these run interleaved in one process: the floor on as many threads, the whole
 `sweep` call on a prepared panel, table included, the kernel alone (`Scratch.run` over the parameter rows), and `sweep`
