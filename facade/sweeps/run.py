@@ -23,8 +23,8 @@ from facade.sweeps.result.result import SweepResult
 from facade.sweeps.rows.rows import Rows, columns_of
 from facade.sweeps.workers.job import Columns
 from facade.sweeps.workers.notes import Notes
+from facade.sweeps.workers.places import Place, place_of
 from facade.sweeps.workers.pool import run_plan
-from facade.sweeps.workers.publish import Place, place_of
 from facade.wording import did_you_mean
 
 KEPT = ("metrics", "equity", "trades")

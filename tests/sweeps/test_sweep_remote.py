@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 import warnings
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import pytest
 from test_sweep import assert_same_table, at_chunk, few_rows_a_chunk, in_and_out, small_panel, swept
 
 from facade import ConfigError
-from facade.sweeps.workers import publish
+from facade.sweeps.workers import places, publish
+from facade.sweeps.workers.cluster import pass_on
 from facade.sweeps.workers.job import Job, run_job
+from facade.sweeps.workers.places import is_lost
 from facade.sweeps.workers.publish import packed, settled, unpacked
 from ml4t_kernel.modes import INTERPRETED
 from ml4t_kernel.schema import INTENT, PARAMS
@@ -107,7 +109,7 @@ def test_files_are_written_once_shared_by_jobs_and_taken_away(panel, monkeypatch
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(publish, "BIG", 8 * BARS)
     written, most = [], 0
-    write = publish._Processes._write
+    write = places._Processes._write
 
     def writing(place, value):
         nonlocal most
@@ -116,7 +118,7 @@ def test_files_are_written_once_shared_by_jobs_and_taken_away(panel, monkeypatch
         most = max(most, len(list(Path(path).parent.iterdir())))
         return path
 
-    monkeypatch.setattr(publish._Processes, "_write", writing)
+    monkeypatch.setattr(places._Processes, "_write", writing)
     grid = {"every": [4, 5, 6, 7, 8, 9], "stop_loss": [None, 0.02]}
     result = swept(panel, in_and_out, None, grid, executor=Inline())
     assert_same_table(result, swept(panel, in_and_out, None, grid, n_jobs=1))
@@ -202,6 +204,27 @@ def test_dask_workers_killed_midway_cost_time_but_no_row(client, panel, expected
     few_rows_a_chunk(monkeypatch)
     at_chunk(monkeypatch, 3, kill)
     assert_equal(swept(panel, strategies(panel), None, GRID, executor=client), expected, "metrics")
+
+
+@quiet
+def test_nothing_is_replicated_by_the_scheduler_which_would_try_a_dead_worker_for_ever(
+    client, panel, expected, monkeypatch
+):
+    def refused(*_, **__):
+        raise AssertionError("replicate")
+
+    monkeypatch.setattr(client.cluster.scheduler, "replicate", refused)
+    assert_equal(swept(panel, strategies(panel), None, GRID, executor=client), expected, "metrics")
+
+
+def test_a_result_that_is_lost_after_the_work_was_done_ends_the_future():
+    class Lost:
+        def result(self):
+            raise CancelledError
+
+    future = Future()
+    pass_on(future, Lost())
+    assert is_lost(future.exception(timeout=0))
 
 
 @quiet

@@ -24,7 +24,7 @@ from facade.errors import Interrupted
 from facade.progress import progress_bar
 from facade.sweeps.plan.plan import Group, Plan
 from facade.sweeps.workers.job import Columns, Job, Outcome, make_job, run_here, run_job
-from facade.sweeps.workers.publish import Place, is_lost
+from facade.sweeps.workers.places import Place, is_lost
 from ml4t_kernel import entries
 
 FIRST_ROWS = 256

@@ -31,32 +31,21 @@ hundred bars) never leave the process: a million is a second of one thread, and 
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from time import monotonic
 from typing import Any, Protocol
 
 import numpy as np
-
-from facade.errors import ConfigError
-from facade.sweeps.workers.cpus import threads_of
 
 BIG = 32_768
 """Bytes from which an array travels on its own, so that jobs over the same market share it."""
 REMEMBERED = 2
 """Jobs that a worker process keeps unpacked: that of a group, and the one before."""
-ASKED_AGAIN = 5.0
-"""Seconds for which the number of a cluster's workers is believed; clusters grow and shrink."""
 
 
 class Published(Protocol):
@@ -64,82 +53,6 @@ class Published(Protocol):
 
     @property
     def token(self) -> str: ...
-
-
-class Place(Protocol):
-    """Where chunks run. A place is closed by the one who made it; an executor never is."""
-
-    seconds: float
-    """Work aimed at in one chunk: long against the cost of a task, short against the patience of a user."""
-    least: float
-    """Work of the last, smallest chunks of a group; still long against the cost of a task."""
-
-    shares_memory: bool
-    """Whether workers are threads of this process."""
-    here: bool
-    """Whether workers are on this machine, where one that compiles the kernel does it for all."""
-
-    def workers(self) -> int:
-        """Chunks that run at the same time."""
-
-    def submit(self, function: Callable[..., Any], job: Any, *arguments: Any) -> Future[Any]:
-        """Run `function(job, *arguments)` there."""
-
-    def cancel(self, future: Future[Any]) -> bool:
-        """Take back a chunk that has not begun; False when it has, or when nobody can tell."""
-
-    def forget(self, job: Any) -> None:
-        """No more chunks of this job."""
-
-    def renew(self) -> bool:
-        """After workers were lost: publish every job again when next asked for; False if nothing can run any more."""
-
-    def close(self) -> None:
-        """Take back what was published."""
-
-
-def place_of(executor: Any, n_jobs: int | None) -> Place:
-    """Threads of our own without an executor, else the place that fits it.
-
-    n_jobs: chunks at a time; None: one for each usable CPU, or for each worker of the executor. Raises ConfigError when
-    it is below 1, or the executor is neither a concurrent.futures.Executor nor a Dask client, or forks processes.
-    """
-    threads = threads_of(n_jobs)
-    if executor is None:
-        return _Threads(ThreadPoolExecutor(threads, thread_name_prefix="sweep"), threads, ours=True)
-    if type(executor).__module__.partition(".")[0] == "distributed" and hasattr(executor, "get_executor"):
-        executor = executor.get_executor()
-    if not isinstance(executor, Executor):
-        raise ConfigError(
-            f"executor must be a concurrent.futures.Executor (such as ProcessPoolExecutor, or Client.get_executor() of "
-            f"Dask) or None for threads, got {type(executor).__name__}"
-        )
-    if type(executor).__module__.partition(".")[0] == "distributed":
-        return _Dask(executor, n_jobs)
-    _refuse_forks(executor)
-    workers = n_jobs or getattr(executor, "_max_workers", None) or threads
-    if isinstance(executor, ThreadPoolExecutor):
-        return _Threads(executor, workers, ours=False)
-    return _Processes(executor, workers)
-
-
-def _refuse_forks(executor: Executor) -> None:
-    """A forked process has the locks of threads that it does not have, such as those of Polars, and waits for ever."""
-    context = getattr(executor, "_mp_context", None)
-    if isinstance(executor, ProcessPoolExecutor) and context is not None and context.get_start_method() == "fork":
-        raise ConfigError(
-            "executor: processes that are forked hang in Polars and Numba, whose threads are not forked with them; use "
-            "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))"
-        )
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether it says that a worker was lost, and nothing about the work itself."""
-    return (
-        isinstance(error, BrokenExecutor | CancelledError)
-        or type(error).__name__ == "CancelledError"  # that of asyncio, which Dask raises
-        or type(error).__module__.partition(".")[0] == "distributed"  # KilledWorker, CommClosedError, ...
-    )
 
 
 # Packing -------------------------------------------------------------------------------------------------------------
@@ -205,7 +118,7 @@ class _Piece:
     users: set[str]
 
 
-class _Shelf:
+class Shelf:
     """Jobs and big arrays put somewhere once each, and taken back when nobody needs them.
 
     put: takes bytes or an array, returns where it now is. take_back: undoes it.
@@ -292,135 +205,3 @@ def run_from_memory(
 ) -> Any:
     """`function(job, *arguments)` with the job from what was scattered to this worker."""
     return function(_recall(token, lambda: unpacked(head, pieces)), *arguments)
-
-
-# Places --------------------------------------------------------------------------------------------------------------
-
-
-class _Threads:
-    """Threads of this process: nothing to publish."""
-
-    seconds, least, shares_memory, here = 0.1, 0.002, True, True
-
-    def __init__(self, executor: ThreadPoolExecutor, workers: int, ours: bool) -> None:
-        self._executor, self._workers, self._ours = executor, workers, ours
-
-    def workers(self) -> int:
-        return self._workers
-
-    def submit(self, function: Callable[..., Any], job: Any, *arguments: Any) -> Future[Any]:
-        return self._executor.submit(function, job, *arguments)
-
-    def cancel(self, future: Future[Any]) -> bool:
-        return future.cancel()
-
-    def forget(self, job: Any) -> None:
-        pass
-
-    def renew(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        if self._ours:
-            self._executor.shutdown()
-
-
-class _Processes:
-    """Any executor: jobs go through files of a temporary directory (TMPDIR), which workers map."""
-
-    seconds, least, shares_memory, here = 0.5, 0.02, False, True
-
-    def __init__(self, executor: Executor, workers: int) -> None:
-        self._executor, self._workers = executor, workers
-        self._directory = tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True)
-        self._shelf = _Shelf(self._write, self._delete)
-        self._written = 0
-
-    def _write(self, value: bytes | np.ndarray) -> str:
-        path = Path(self._directory.name) / str(self._written)
-        self._written += 1
-        with path.open("wb") as file:
-            if isinstance(value, bytes):
-                file.write(value)
-            else:
-                np.save(file, value)
-        return str(path)
-
-    def _delete(self, name: str) -> None:
-        with suppress(OSError):  # Windows keeps a file that a worker has mapped; the directory goes at the end
-            os.unlink(name)
-
-    def workers(self) -> int:
-        return self._workers
-
-    def submit(self, function: Callable[..., Any], job: Any, *arguments: Any) -> Future[Any]:
-        head, pieces = self._shelf.where(job)
-        return self._executor.submit(run_from_files, function, job.token, head, pieces, *arguments)
-
-    def cancel(self, future: Future[Any]) -> bool:
-        return future.cancel()
-
-    def forget(self, job: Any) -> None:
-        self._shelf.forget(job)
-
-    def renew(self) -> bool:
-        return False  # a pool that lost a process is broken for good
-
-    def close(self) -> None:
-        self._directory.cleanup()
-
-
-SCATTER_SECONDS = 60.0
-"""After which a scatter that has not answered is tried again, besides the time for its bytes."""
-SLOWEST_NETWORK = 5e6
-"""Bytes a second that any network carries."""
-
-
-class _Dask:
-    """A Dask cluster: jobs are scattered to all its workers, and again when all that had them are gone."""
-
-    seconds, least, shares_memory, here = 1.0, 0.1, False, False
-
-    def __init__(self, executor: Any, workers: int | None) -> None:
-        self._executor, self._client, self._wanted = executor, executor._client, workers
-        self._shelf = _Shelf(self._scatter, lambda future: None)  # Dask frees what nobody holds
-        self._workers, self._asked = 0, -ASKED_AGAIN
-
-    def _scatter(self, value: bytes | np.ndarray) -> Any:
-        """Send the value to all workers; again when one that died on the way has left the call without an answer."""
-        size = value.nbytes if isinstance(value, np.ndarray) else len(value)
-        patience = SCATTER_SECONDS + size / SLOWEST_NETWORK
-        scatter = partial(self._client.scatter, asynchronous=True)
-        for last in (False, False, True):
-            try:
-                # `sync` waits for the coroutine with an end, which `scatter` alone does without one
-                return self._client.sync(scatter, value, broadcast=True, hash=False, callback_timeout=patience)
-            except (TimeoutError, OSError):  # OSError: the connection to such a worker was closed
-                if last:
-                    raise
-                self._client.wait_for_workers(1, timeout=patience)
-        raise AssertionError  # not reached: the last try returns or raises
-
-    def workers(self) -> int:
-        if self._wanted is not None:
-            return self._wanted
-        if monotonic() - self._asked > ASKED_AGAIN:
-            self._workers, self._asked = sum(self._client.nthreads().values()), monotonic()
-        return max(1, self._workers)
-
-    def submit(self, function: Callable[..., Any], job: Any, *arguments: Any) -> Future[Any]:
-        head, pieces = self._shelf.where(job)
-        return self._executor.submit(run_from_memory, function, job.token, arguments, head, *pieces, pure=False)
-
-    def cancel(self, future: Future[Any]) -> bool:
-        return False  # Dask would drop chunks that run as well; at most two a worker are waited for
-
-    def forget(self, job: Any) -> None:
-        self._shelf.forget(job)
-
-    def renew(self) -> bool:
-        self._shelf.clear()
-        return True
-
-    def close(self) -> None:
-        self._shelf.clear()
