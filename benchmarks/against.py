@@ -1,6 +1,6 @@
 """This checkout against another one: kernel, call and sweep of the workloads, pair by pair.
 
-    python -m benchmarks.against ../other [W1 W1b W5 W2 W3 W4] [--pairs 30] [--python PATH]
+    python -m benchmarks.against ../other [W1 W1b W5 W2 W3 W3m W4] [--pairs 30] [--python PATH]
 
 Each checkout runs in a process of its own that prepares a workload once; the two then take turns, so that a host whose
 speed drifts slows both. After every sixth pair both begin anew: where its arrays lie in memory stays good or bad for
@@ -21,7 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SINGLE = ("W1", "W1b", "W5", "W2")
-SWEEPS = ("W3", "W4")
+SWEEPS = ("W3", "W3m", "W4")
 PAIRS_A_PROCESS = 6
 
 # What a process of either checkout runs: it knows the names that `benchmarks.speed` and `benchmarks.sweeps` share.
@@ -32,7 +32,7 @@ warnings.simplefilter("ignore")
 from facade import Config
 arms = {}
 def prepare(name):
-    if name in ("W3", "W4"):
+    if name in ("W3", "W3m", "W4"):
         from benchmarks import speed, sweeps
         case = sweeps.case_of(name)
         config = Config(initial_cash=speed.CASH, **case.workload.costs, **speed.FLOOR_POLICIES)
