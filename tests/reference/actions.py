@@ -213,6 +213,8 @@ def close_bankrupt(run):
     if not run.held or not at_or_below(marked_equity(run), 0.0):
         return
     reached("4.5 bankruptcy")
+    if run.charges:
+        reached("1.2 bankruptcy")
     for order in run.pending():
         cancel(run, order, Reason.BANKRUPT)
     config = run.config

@@ -51,6 +51,9 @@ DEFAULTS = {
     "commission_maximum": None,
     "commission_tiers": None,
     "sell_tax_rate": 0.0,
+    "borrow_fee": 0.0,
+    "credit_rate": 0.0,
+    "debit_rate": 0.0,
 }
 RULE_NAMES = ("stop_loss", "take_profit", "trailing_stop", "trail_activation", "break_even", "time_exit")
 RULE_PRICES = ("stop_loss_price", "take_profit_price")
@@ -231,11 +234,15 @@ class Run:
     realised: float = 0.0
     dividends: float = 0.0
     fees: float = 0.0
+    interest: float = 0.0
+    borrow_fees: float = 0.0
+    recorded: tuple = ()  # cash, and shares and mark of each asset, at 4.8 of the bar before
     actions: dict = field(default_factory=dict)  # corporate actions, by bar
     fills: list = field(default_factory=list)
     trades: list = field(default_factory=list)
     ambiguous: list = field(default_factory=list)
     booked: list = field(default_factory=list)
+    charges: list = field(default_factory=list)
     records: list = field(default_factory=list)
 
     def price(self, name, asset):

@@ -3,7 +3,7 @@
 It judges the compiled kernel, shares no line with it, and prefers being plain to being fast.
 """
 
-from . import actions, decide, fills, ledger, orders, prices, rules, walk
+from . import actions, decide, fills, financing, ledger, orders, prices, rules, walk
 from .book import new_run
 from .coverage import reached
 
@@ -25,6 +25,7 @@ def run(scenario):
 def run_bar(account):
     """Everything that happens in one bar, in this order."""
     actions.apply_actions(account)  # 1.1, 1.4
+    financing.charge(account)  # 1.2
     ledger.drop_closed(account)
     orders.expire(account)  # 1.6
     orders.activate(account)  # 1.7
@@ -68,6 +69,7 @@ def record(account):
     for asset in account.held:
         gross += abs(account.positions[asset].shares) * account.last[asset]
     account.records.append((account.equity, account.cash, gross, len(account.held)))
+    financing.remember(account)
 
 
 def order_row(order):
@@ -104,6 +106,7 @@ def outcome(account):
         "positions": [row[3] for row in account.records],
         "ambiguous": account.ambiguous,
         "booked": account.booked,
+        "charges": account.charges,
         "counters": {"conflicts": account.conflicts, "closes_left_out": 0, "capped": capped(account)},
         "final": {
             "shares": [position.shares for position in account.positions],
@@ -112,5 +115,7 @@ def outcome(account):
             "realised": account.realised,
             "dividends": account.dividends,
             "fees": account.fees,
+            "interest": account.interest,
+            "borrow_fees": account.borrow_fees,
         },
     }

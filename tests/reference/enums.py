@@ -61,5 +61,8 @@ TWO_SIDED, ENTRY_BAR, TRAIL = range(3)
 SPLIT, DIVIDEND, DELISTING, STALE = range(4)
 ACTIONS = {"split": SPLIT, "dividend": DIVIDEND, "delisting": DELISTING}
 
+# charges of 1.2
+BORROW, INTEREST = range(2)
+
 # flags of a fill
 PASSIVE, EXIT_LEG = 1, 2

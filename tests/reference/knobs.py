@@ -2,6 +2,9 @@
 
 from .book import DEFAULTS
 
+EXACT_RATE = 360 / 1024  # the charge of a day is the value / 1024
+FIRST_DAY = 19_723  # 2024-01-01, in days since 1970
+
 
 def off(rng, probability=0.25):
     """Whether a knob leaves its default."""
@@ -39,6 +42,7 @@ def random_config(rng, exact, panel, rules_on, short):
         config["rule_basis"] = "signal"
     costs(rng, exact, config, panel)
     capacity(rng, exact, config, panel)
+    financing(rng, exact, config, panel)
     return config
 
 
@@ -144,6 +148,29 @@ def capacity(rng, exact, config, panel):
         elif off(rng, 0.1):
             panel["volume"] = [[None if rng.random() < 0.2 else v for v in row] for row in panel["volume"]]
     return config
+
+
+def financing(rng, exact, config, panel):
+    """Borrow fees and interest of 1.2; their rates are exact in 360ths of a year, and their days are calendar days."""
+    if not off(rng, 0.3):
+        return
+    for name in ("borrow_fee", "credit_rate", "debit_rate"):
+        if off(rng, 0.7):
+            config[name] = EXACT_RATE if exact else rng.uniform(0.005, 0.6)
+    if "borrow_fee" in config and off(rng, 0.5):
+        config["allow_short_selling"] = True
+    if exact or off(rng, 0.7):
+        date_sessions(rng, panel)
+
+
+def date_sessions(rng, panel):
+    """Days in the place of session numbers, with weekends and gaps."""
+    day, days = FIRST_DAY, {}
+    for number in sorted(set(panel["session"])):
+        days[number] = day
+        day += rng.choice([1, 1, 1, 1, 2, 3, 3, 7])
+    panel["session"] = [days[number] for number in panel["session"]]
+    panel["dated"] = True
 
 
 def knobs_off_default(scenario):

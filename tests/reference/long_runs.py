@@ -5,7 +5,7 @@ inside or outside of them, after everything that splits and dividends will do to
 """
 
 from .intents import Desk
-from .knobs import fraction, off, random_config, random_rules
+from .knobs import financing, fraction, off, random_config, random_rules
 from .panels import TICK
 
 STRETCH = 64
@@ -234,6 +234,7 @@ def long_scenario(rng, exact, bars=None):
     step = rng.choice([1, 1, 2, 5])
     for bar in range(0, bars, step):
         rows += short_lived(desk, bar, rng.randrange(assets))
+    financing(rng, exact, config, panel)
     return {**panel, "config": config, "strategy": {"kind": "orders", "rows": rows}}
 
 

@@ -8,6 +8,13 @@ CLAUSES = {
     "1.1 dividend": "a dividend is booked or restates an order",
     "1.1 never met": "a dividend carries a buy limit or a sell stop to zero or below",
     "1.1 never born": "a dividend does so to a child that is not born yet",
+    "1.2 borrow": "a short pays a borrow fee",
+    "1.2 credit": "cash earns interest",
+    "1.2 debit": "what is missing in cash pays interest",
+    "1.2 days": "a bar is charged for the days of a weekend or a gap",
+    "1.2 no days": "a bar of the session of the bar before is charged nothing",
+    "1.2 no dates": "a bar without a date is charged its part of a year",
+    "1.2 bankruptcy": "an account that has been charged is closed, and is charged nothing any more",
     "1.4 delisting": "a declared delisting closes a position or cancels an order",
     "1.4 stale": "an asset without bars is closed",
     "1.6": "an order expires before the open",
@@ -135,6 +142,7 @@ IMPOSSIBLE = {
 
 _ALL = [f"order:{kind} x phase:{phase}" for kind in ORDER_TYPES for phase in PHASES]
 _ALL += [f"rule:{rule} x action:{action}" for rule in RULES for action in ACTION_KINDS]
+_ALL += [f"charge:borrow x action:{action}" for action in ACTION_KINDS]
 _ALL += [f"tie:{tie} x {cap}" for tie in TIES for cap in CAPS]
 _ALL += [f"tif:{time} x {end}" for time in TIMES_IN_FORCE for end in ENDS]
 PAIRS = [pair for pair in _ALL if pair not in IMPOSSIBLE]

@@ -210,7 +210,7 @@ STEPS = (shorter, fewer_assets, fewer_rows, fewer_actions, plainer_config, plain
 def describe(scenario):
     """A counterexample as text: knobs, actions, bars by asset, strategy."""
     moved = {name: value for name, value in scenario["config"].items() if value != DEFAULTS[name]}
-    lines = [f"config: {moved}"]
+    lines = [f"config: {moved}", f"dated: {bool(scenario.get('dated'))}"]
     lines += [f"action: {action}" for action in scenario["actions"]]
     for asset in range(len(scenario["close"][0])):
         lines.append(f"asset {asset}:  bar session open high low close volume")

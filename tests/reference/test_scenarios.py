@@ -30,6 +30,7 @@ def assert_accounting(drawn, out):
     triples = zip(final["shares"], final["avg"], final["last"], strict=True)
     unrealised = sum(shares * (last - average) for shares, average, last in triples if shares)
     equity = start + final["realised"] + unrealised - final["fees"] + final["dividends"]
+    equity += final["interest"] - final["borrow_fees"]
     assert out["equity"][-1] == pytest.approx(equity, rel=1e-9, abs=1e-9 * max(start, out["gross"][-1]))
     for row in out["orders"]:
         pending = row["end_bar"] < 0
