@@ -152,8 +152,12 @@ def capacity(rng, exact, config, panel):
 
 def financing(rng, exact, config, panel):
     """Borrow fees and interest of 1.2; their rates are exact in 360ths of a year, and their days are calendar days."""
-    if not off(rng, 0.3):
-        return
+    if off(rng, 0.3):
+        charge(rng, exact, config, panel)
+
+
+def charge(rng, exact, config, panel):
+    """Rates, each of them more often than not, and dates more often than not."""
     for name in ("borrow_fee", "credit_rate", "debit_rate"):
         if off(rng, 0.7):
             config[name] = EXACT_RATE if exact else rng.uniform(0.005, 0.6)

@@ -3,7 +3,7 @@
 import math
 
 from .intents import Desk, new_row
-from .knobs import fraction, off, random_config, random_rules
+from .knobs import charge, fraction, off, random_config, random_rules
 from .panels import TICK, random_panel
 
 SHORT_LIVES = ("ioc", "ioc", "at_open", "at_close", "bars", "day", "gtc")
@@ -309,6 +309,27 @@ def trails_by_one_bar(rng, exact):
     return scenario(panel, config, rows)
 
 
+def charged_shorts(rng, exact):
+    """Shorts that are held over splits, dividends, delistings and jumps against them, and cash they leave (1.2)."""
+    bars, assets = rng.choice([8, 14, 20]), rng.choice([1, 2, 2])
+    panel = random_panel(rng, bars, assets, exact, busy=True, jumpy=off(rng, 0.7))
+    config = random_config(rng, exact, panel, rules_on=False, short=True)
+    for name in ("min_notional", "max_participation", "volume_basis"):
+        config.pop(name, None)
+    charge(rng, exact, config, panel)
+    desk = Desk(rng, exact, panel, config)
+    cash, rows = config.get("initial_cash", 100_000.0), []
+    hedged = assets > 1  # longs beside a short that jumps take the cash below the value of the short
+    for bar in range(bars - 1):
+        asset = rng.randrange(assets)
+        if off(rng, 0.8 if bar < 3 else 0.2):
+            side = 1 if (hedged and asset == 0) or off(rng, 0.1) else -1
+            part = rng.choice([0.03, 0.06, 0.1] if hedged and side < 0 else [0.3, 0.6, 0.9])
+            lots = max(math.floor(cash * part / desk.price(bar, asset) / (desk.lot or 1.0)), 1)
+            rows.append(new_row(desk, bar, asset, side * lots * (desk.lot or 1.0), "market"))
+    return scenario(panel, config, rows)
+
+
 def beyond(rng, exact):
     """Tiny prices and lots, and one huge entry from flat: with no cash but dust left, nothing enters again (6.3)."""
     scale, lot = rng.choice([1e-6, 1e-6, 1.0]), rng.choice([0.0, 1e-8, 1e-8, 1.0])
@@ -341,6 +362,7 @@ def beyond(rng, exact):
 KINDS = (
     children_of_closes,
     children_of_closes,
+    children_of_closes,
     older_children,
     replaced_parents,
     large_dividends,
@@ -351,5 +373,8 @@ KINDS = (
     entries_against,
     entries_against,
     trails_by_one_bar,
+    charged_shorts,
+    charged_shorts,
+    charged_shorts,
     beyond,
 )
