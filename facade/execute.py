@@ -26,7 +26,7 @@ def tape_rows(inputs: EncodedInputs, recorded: bool = True) -> dict[str, int]:
     """Capacities of a tape with room for what the strategy is expected to write.
 
     Memory that is not written costs nothing, so the estimate is generous; the kernel asks for more when it was not.
-    recorded: fills, trades and gross exposure have rows (`params.record`).
+    recorded: fills, trades, charges and gross exposure have rows (`params.record`).
     """
     bars, assets = inputs.market.close.shape
     orders = inputs.expected_orders + 8 * assets + 1024
@@ -40,6 +40,7 @@ def tape_rows(inputs: EncodedInputs, recorded: bool = True) -> dict[str, int]:
         ambiguous=4096,
         gross=bars if recorded and inputs.params["allow_short"][0] else 1,
         booked=len(inputs.market.actions) + len(inputs.market.stale) + 1,
+        charges=bars + 1024 if recorded and inputs.params["has_charges"][0] else 1,
     )
 
 

@@ -96,13 +96,13 @@ def grown(array: np.ndarray, filled: int) -> np.ndarray:
 def grow(book: Book, tape: Tape, recorded: bool = True) -> tuple[Book, Tape]:
     """What the kernel asked for in state.status, with twice the rows: the queues, or each tape that is half full.
 
-    recorded: fills and trades have rows of their own (params.record).
+    recorded: fills, trades and charges have rows of their own (params.record).
     """
     state = plain(book.state)[0]
     if state["status"] == schema.RunStatus.GROW_QUEUES:
         names = ("queue", "exits", "entries", "key_rank", "amounts")
         return book._replace(**{name: grown(getattr(book, name), 0) for name in names}), tape
-    names = ("orders", "details", "ambiguous", "booked", *(("fills", "trades") if recorded else ()))
+    names = ("orders", "details", "ambiguous", "booked", *(("fills", "trades", "charges") if recorded else ()))
     filled = {name: int(state[name]) for name in names}
     full = [name for name, rows in filled.items() if 2 * rows >= len(getattr(tape, name))] or list(filled)
     return book, tape._replace(**{name: grown(getattr(tape, name), filled[name]) for name in full})

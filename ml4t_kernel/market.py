@@ -14,6 +14,11 @@ def session_end(sessions: np.ndarray) -> np.ndarray:
     return np.searchsorted(sessions, sessions, side="right").astype(np.int32) if bars else np.zeros(0, np.int32)
 
 
+def days_between(dates: np.ndarray) -> np.ndarray:
+    """(T,) float64: days since the bar before, 0 of the first. dates: (T,) integers, the day of each bar's session."""
+    return np.diff(dates, prepend=dates[:1]).astype(np.float64)
+
+
 def stale_rows(close: np.ndarray, sessions: np.ndarray, max_stale: int | None) -> np.ndarray:
     """ACTION rows: last bar of the `max_stale`-th session in a row without a bar, after an asset's last one (1.4)."""
     missing = np.isnan(close)

@@ -10,7 +10,7 @@ from ml4t_kernel.schema import STATE, WORK
 
 GUARD, PATTERN = 4096, 0xA5  # bytes on either side of an array of a book or tape, and what they hold
 
-TAPE_CURSORS = "orders details fills trades ambiguous booked".split()
+TAPE_CURSORS = "orders details fills trades ambiguous booked charges".split()
 """Rows written so far of the array of the same name."""
 BOOK_CURSORS = "held waiting asleep".split()
 """Rows in use of the array of the book of the same name."""
@@ -32,7 +32,7 @@ COUNTERS = set(
     "live dormant".split()
 )
 """What STATE counts besides cursors."""
-OTHER_CURSORS = {"bar", "event", "fresh"}
+OTHER_CURSORS = {"bar", "event", "fresh", "to_charge"}
 
 
 def assert_cursors_within(states, market, intents, params, book, tape):
@@ -45,8 +45,8 @@ def assert_cursors_within(states, market, intents, params, book, tape):
     ends["bar"] = len(market.close)
     ends["event"] = len(intents.event_bars) - 1  # the row that is read next
     for name, end in ends.items():
-        # an account that records nothing writes every fill and trade to row 0, and only counts them
-        at = states[name][recorded] if name in ("fills", "trades") else states[name]
+        # an account that records nothing writes every fill, trade and charge to row 0, and only counts them
+        at = states[name][recorded] if name in ("fills", "trades", "charges") else states[name]
         assert ((at >= 0) & (at <= end)).all(), f"state.{name} is {at.tolist()} of an array of {end}"
     work = kernel_book.plain(book.work)[0]
     for name, array in WORK_CURSORS.items():

@@ -63,12 +63,13 @@ def assert_trades_add_up(result):
         return
     held = result.positions.filter(pl.col("timestamp") == equity["timestamp"][-1])
     assert trades.filter(is_open)["symbol"].to_list() == held["symbol"].to_list()
-    profit = trades["gross_pnl"].sum() - trades["fees"].sum() + found["total_dividends"]
+    booked = found["total_dividends"] + found["total_interest"] - found["total_borrow_fees"]
+    profit = trades["gross_pnl"].sum() - trades["fees"].sum() + booked
     change = found["final_value"] - found["initial_cash"]
     turned = (result.fills["quantity"] * result.fills["price"]).sum()
     scale = max(turned, equity["equity"].abs().max(), equity["gross_exposure"].max())
     assert abs(profit - change) <= 1e-9 * scale + 1e-9
-    assert abs(trades["pnl"].sum() + found["total_dividends"] - change) <= 1e-9 * scale + 1e-9
+    assert abs(trades["pnl"].sum() + booked - change) <= 1e-9 * scale + 1e-9
 
 
 def assert_metrics_match_frames(result):

@@ -24,7 +24,7 @@ from reference.scenarios import scenario_of
 
 WORKLOADS = ("W1", "W1b", "W5", "W2")
 COUNTED = {
-    name: name for name in ("orders", "details", "fills", "trades", "ambiguous", "booked")
+    name: name for name in ("orders", "details", "fills", "trades", "ambiguous", "booked", "charges")
 }  # tables and their counters
 
 

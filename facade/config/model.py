@@ -63,6 +63,9 @@ class Config(BaseModel):
     periods_per_year: Positive | None = account(
         None, "Bars a year for annualised metrics; None derives it from the timestamps.", "bars", told=""
     )
+    borrow_fee: Rate = account(0.0, "Fee a year of what is held short.", "fraction of its value", told="on")
+    credit_rate: Rate = account(0.0, "Interest a year on cash less the value of shorts.", "fraction of it", told="on")
+    debit_rate: Rate = account(0.0, "The same where that is below zero.", "fraction of it", told="on")
 
     # costs
     commission_rate: Rate = cost(0.0, "Commission of a taker fill.", "fraction of notional")
@@ -93,7 +96,6 @@ class Config(BaseModel):
     volatility_window: Annotated[int, Field(ge=2, le=MOST_BARS)] = cost(
         20, "Returns in sigma, over the asset's own bars before the fill.", "bars", part_of="impact_coefficient"
     )
-
     # volume
     max_participation: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] | NoCap = volume(
         "auto",

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from facade.config.model import Config
+from facade.data.clock import bar_dates
 from facade.data.memory import frozen
 from facade.data.panel import Panel
 from facade.encode.params import asset_values
 from facade.errors import ConfigError, listing
 from facade.wording import did_you_mean
-from ml4t_kernel.market import block_extremes, previous_volume, session_end, stale_rows, volatility
+from ml4t_kernel.market import block_extremes, days_between, previous_volume, session_end, stale_rows, volatility
 from ml4t_kernel.schema import BLOCK, Market
 
 
@@ -41,9 +42,19 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
         block_high=blocks[0],
         block_low=blocks[1],
         session_end=panel.derived("sessions", lambda: session_end(panel.sessions)),
+        days=_days(panel, config),
         actions=panel.action_rows,
         stale=panel.derived("stale", lambda: stale_rows(panel.close, panel.sessions, stale), of=stale),
     )
+
+
+def _days(panel: Panel, config: Config) -> np.ndarray:
+    """(T,) days that the rates of 1.2 count before each bar: of the calendar, or an even share of 360 a year."""
+    if panel.session_dates.dtype.is_temporal():
+        return panel.derived("days", lambda: days_between(bar_dates(panel.sessions, panel.session_dates)))
+    bars_a_year = config.periods_per_year or panel.periods_per_year
+    bars = np.arange(panel.shape[0])
+    return panel.derived("days", lambda: np.where(bars > 0, 360.0 / bars_a_year, 0.0), of=bars_a_year)
 
 
 def frees_silent_assets(config: Config) -> bool:

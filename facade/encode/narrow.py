@@ -65,6 +65,8 @@ def widen(book: Book, tape: Tape, used: np.ndarray, assets: int) -> tuple[Book, 
     for name in ("orders", "fills", "trades", "ambiguous", "booked"):
         rows = getattr(tape, name)[: state[name]]
         rows["asset"] = used[rows["asset"]]
+    charges = tape.charges[: state["charges"]]
+    charges["asset"] = np.where(charges["asset"] < 0, charges["asset"], used[charges["asset"]])
     positions = np.zeros(assets, POSITION)
     positions[used] = book.positions
     return book._replace(positions=positions), tape

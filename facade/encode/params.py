@@ -185,7 +185,13 @@ def _fill(rows: Any, values: Mapping[str, Any], has_volume: bool) -> None:
     for name in RULE_SWITCHES:
         has_rules = has_rules | values[f"has_{name}"]
     rows["has_rules"] = has_rules
+    rows["has_charges"] = is_charged(values)
     rows["signal_size"], rows["size_type"], rows["record"] = 1.0, int(SizeType.FRACTION), 1
+
+
+def is_charged(values: Mapping[str, Any]) -> Any:
+    """Whether holding over night costs or earns anything (1.2)."""
+    return (values["borrow_fee"] != 0) | (values["credit_rate"] != 0) | (values["debit_rate"] != 0)
 
 
 def _choose(condition: Any, chosen: Any, other: Any) -> Any:

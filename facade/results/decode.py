@@ -30,6 +30,7 @@ from ml4t_kernel import schema
 from ml4t_kernel.schema import (
     ActionKind,
     Ambiguity,
+    ChargeKind,
     Kind,
     Phase,
     Reason,
@@ -219,6 +220,20 @@ def decode_actions(run: Run) -> pl.DataFrame:
             "value": finite(booked["value"]),
             "quantity": column(booked["shares"]),
             "cash": column(booked["cash"]),
+        }
+    )
+
+
+def decode_charges(run: Run) -> pl.DataFrame:
+    """Borrow fees and interest, sorted by time, kind and symbol."""
+    rows = run.tape.charges[: run.state["charges"]]
+    rows = rows[np.lexsort((rows["asset"], rows["kind"], rows["bar"]))]
+    return pl.DataFrame(
+        {
+            "timestamp": times(run, rows["bar"]),
+            "symbol": null_unless(symbols(run, np.maximum(rows["asset"], 0)), rows["asset"] >= 0),
+            "kind": words(rows["kind"], enum_dtype(ChargeKind)),
+            "amount": column(rows["amount"]),
         }
     )
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from facade.config.model import Config
 
-FRAMES = ("orders", "fills", "trades", "equity", "positions", "rejections", "actions", "ambiguous_bars")
+FRAMES = ("orders", "fills", "trades", "equity", "positions", "rejections", "actions", "charges", "ambiguous_bars")
 """Names of the frames of a result."""
 
 

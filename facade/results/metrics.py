@@ -36,7 +36,9 @@ SUM, LARGEST, LAST = "sum", "largest", "last"
 """What becomes of a field of STATE when runs follow each other."""
 
 ADDS_UP: Mapping[str, str] = {
-    **dict.fromkeys(("sum1", "sum2", "down2", "bar", "fees", "slippage", "realised", "dividends"), SUM),
+    **dict.fromkeys(
+        ("sum1", "sum2", "down2", "bar", "fees", "slippage", "realised", "dividends", "interest", "borrow_fees"), SUM
+    ),
     **dict.fromkeys(("gross_profit", "gross_loss", "trades", "wins", "held", "orders", "fills"), SUM),
     **dict.fromkeys(("rejected", "cut", "capped", "refusals", "sum_turnover", "sum_positions", "exposed_bars"), SUM),
     **dict.fromkeys(("two_sided", "entry_bars", "trails", "conflicts"), SUM),
@@ -88,7 +90,8 @@ class Accounts:
     @cached_property
     def unrealised(self) -> np.ndarray:
         """What is left of the change of equity."""
-        return self["equity"] - self.initial - self["realised"] - self["dividends"] + self["fees"]
+        booked = self["realised"] + self["dividends"] + self["interest"] - self["borrow_fees"] - self["fees"]
+        return self["equity"] - self.initial - booked
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,10 @@ _ALL = (
            "sum of |quantity x (price - price before costs)| of all fills", "Costs: slippage and impact"),
     Metric("total_dividends", CURRENCY, MORE, "dividends", "dividends received less those paid on shorts",
            "Account: dividends"),
+    Metric("total_interest", CURRENCY, MORE, "interest", "interest received less that paid",
+           "Account: interest", signed=True),
+    Metric("total_borrow_fees", CURRENCY, LESS, "borrow_fees", "fees paid on what was held short",
+           "Costs: borrow fees"),
     Metric("num_orders", COUNT, _NEITHER, "orders", "orders, the refused included", "Activity: orders"),
     Metric("num_fills", COUNT, _NEITHER, "fills", "executions", "Activity: fills"),
     Metric("num_rejected_orders", COUNT, LESS, "rejected", "orders refused before anything was filled",

@@ -134,7 +134,7 @@ class Result:
         """Every round trip (flat to flat, or to a change of side), one row each, in order of closing.
 
         What is still open at the end comes last, in the order of the panel, valued at its last mark: the sum of `pnl`
-        and the dividends are the change of equity.
+        dividends and charges are the change of equity.
 
         symbol (String): the asset
         direction (Enum): long or short
@@ -231,6 +231,17 @@ class Result:
         cash (Float64): cash booked
         """
         return self.frame("actions")
+
+    @property
+    def charges(self) -> pl.DataFrame:
+        """What holding over night cost and earned (clause 1.2), sorted by time, kind and symbol.
+
+        timestamp: bar before whose open it was charged
+        symbol (String): the asset that is short; null for interest, which the account pays
+        kind (Enum): borrow, interest
+        amount (Float64): as it moved cash, negative where it was paid
+        """
+        return self.frame("charges")
 
     @property
     def ambiguous_bars(self) -> pl.DataFrame:

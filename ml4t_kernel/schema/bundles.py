@@ -8,6 +8,7 @@ from ml4t_kernel.schema.records import (
     ACTION,
     AMBIGUOUS,
     BOOKED,
+    CHARGE,
     DETAIL,
     EQUITY,
     FILL,
@@ -55,7 +56,8 @@ class Market(NamedTuple):
     bars: (T, A, 4) float64, PRICES of each bar on one line of cache; volume: (T, A) float64; budget_volume: (T, A) or
     (1, 1); half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
     (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of
-    the next session (T: none); actions, stale: (E,) ACTION sorted by bar.
+    the next session (T: none); days: (T,) float64, calendar days since the bar before (0 within a session); actions,
+    stale: (E,) ACTION sorted by bar.
 
     open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` asks `views` for them.
     """
@@ -68,6 +70,7 @@ class Market(NamedTuple):
     block_high: Table
     block_low: Table
     session_end: Ints
+    days: Floats
     actions: Annotated[Any, _rows(ACTION)]
     stale: Annotated[Any, _rows(ACTION)]
 
@@ -141,7 +144,7 @@ class Book(NamedTuple):
 
 class Tape(NamedTuple):
     """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross exposure
-    (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED rows."""
+    (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED, CHARGE rows."""
 
     orders: Annotated[Any, _rows(ORDER)]
     details: Annotated[Any, _rows(DETAIL)]
@@ -151,6 +154,7 @@ class Tape(NamedTuple):
     gross: Floats
     ambiguous: Annotated[Any, _rows(AMBIGUOUS)]
     booked: Annotated[Any, _rows(BOOKED)]
+    charges: Annotated[Any, _rows(CHARGE)]
 
 
 class Argument(NamedTuple):

@@ -106,6 +106,13 @@ class ActionKind(IntEnum):
     STALE = 3
 
 
+class ChargeKind(IntEnum):
+    """What holding over night costs or earns (clause 1.2)."""
+
+    BORROW = 0
+    INTEREST = 1
+
+
 class IntentAction(IntEnum):
     """What a row of orders as given asks for."""
 
@@ -199,6 +206,7 @@ O_DELISTING, O_BANKRUPTCY, O_CASH_IN_LIEU = (int(Origin(value)) for value in ran
 OPEN, INSIDE, CLOSE, DECISION_CLOSE, BOOKING = (int(member) for member in Phase)
 TWO_SIDED, ENTRY_BAR, TRAIL = (int(member) for member in Ambiguity)
 A_SPLIT, A_DIVIDEND, A_DELISTING, A_STALE = (int(member) for member in ActionKind)
+C_BORROW, C_INTEREST = (int(member) for member in ChargeKind)
 SUBMIT, CANCEL, REPLACE = (int(member) for member in IntentAction)
 SHARES, VALUE, FRACTION, TARGET_SHARES, TARGET_VALUE, TARGET_FRACTION = (int(member) for member in SizeType)
 PESSIMISTIC, OPTIMISTIC, NEAREST = (int(member) for member in Tie)

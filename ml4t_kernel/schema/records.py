@@ -19,6 +19,8 @@ PARAMS = np.dtype(
             "initial_cash commission_rate maker_rate commission_per_share commission_per_trade commission_minimum "
             "commission_maximum sell_tax_rate slippage_rate slippage_fixed stop_slippage_rate half_spread "
             "impact_coefficient impact_exponent impact_sigma "
+            # a year's, fractions (1.2)
+            "borrow_fee credit_rate debit_rate "
             # quantity; max_participation is inf when there is no cap
             "max_participation lot min_notional min_weight_change "
             # run-wide rules; inf is off (trail_activation: 0)
@@ -31,8 +33,8 @@ PARAMS = np.dtype(
         for name in (
             "tiers same_bar allow_short tie limit_through entry_assumed trail_proved water_mark_close basis_signal "
             "rank_given reject_short time_exit cooldown "
-            # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on
-            "needs_volume linear_costs spread_mode has_rules has_batch has_children targets_are_shares size_type "
+            # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on, a rate of 1.2 is not 0
+            "needs_volume linear_costs spread_mode has_rules has_charges has_batch has_children targets_are_shares size_type "
             "accumulate record"
         ).split()
     ],
@@ -49,6 +51,8 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
         "slippage": ("f8", "Sum of |q| x |price - base| of fills."),
         "realised": ("f8", "Profit of what was closed, before fees."),
         "dividends": ("f8", "Dividends received less those paid."),
+        "interest": ("f8", "Interest received less that paid (1.2)."),
+        "borrow_fees": ("f8", "Borrow fees paid."),
         "frozen": ("i8", "1: bankrupt, nothing is decided any more (4.5)."),
     },
     "statistics, one update a bar": {
@@ -73,6 +77,7 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
         "trades": ("i8", "Rows of Tape.trades."),
         "ambiguous": ("i8", "Rows of Tape.ambiguous."),
         "booked": ("i8", "Rows of Tape.booked."),
+        "charges": ("i8", "Rows of Tape.charges."),
         "wins": ("i8", "Trades with a profit after fees."),
         "gross_profit": ("f8", "Sum of the profits of these, after fees."),
         "gross_loss": ("f8", "Sum of the losses of the others, positive."),
@@ -104,6 +109,7 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "cursors of inputs": {
         "bar": ("i8", "First bar not done."),
+        "to_charge": ("i8", "First bar before which 1.2 has not been done."),
         "status": ("i8", "RunStatus."),
         "target_row": ("i8", "Next row of Intents.weights."),
         "signal": ("i8", "Next row of Intents.signals."),
@@ -221,6 +227,8 @@ EQUITY = _dtype(f8="equity cash")
 AMBIGUOUS = _dtype(i4="bar asset", u1="kind pad1 pad2 pad3")
 BOOKED = _dtype(f8="value shares cash", i4="bar asset kind pad1")
 """One row a corporate action that met a position or a live order. shares: after the action; cash: booked."""
+CHARGE = _dtype(f8="amount", i4="bar asset kind pad1")
+"""One row a borrow fee or interest. amount: as it moved cash; asset: -1 of interest, which the account pays."""
 
 ACTION = _dtype(f8="value", i4="bar asset kind pad1")
 """Sorted by bar, then ex-date, asset, kind. value: new per old, cash per share, or recovery price (NaN:

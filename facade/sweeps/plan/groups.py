@@ -10,7 +10,7 @@ import numpy as np
 
 from facade.config.model import PER_ASSET
 from facade.config.per_asset import PerAsset
-from facade.encode.params import Knobs, Varied, cap_in_force
+from facade.encode.params import Knobs, Varied, cap_in_force, is_charged
 
 WIDEST = 2**31
 """Most values of a column that numbers of rows are multiplied with: the product stays below 2^63."""
@@ -156,7 +156,9 @@ def structure_columns(
         values = enumerate(given.values, 1)
         return np.array([at if isinstance(value, kinds) else 0 for at, value in values])[given.codes]
 
-    values = knobs.at(np.arange(rows), ("cap", "cap_is_auto", "impact_coefficient", "impact_sigma"))
+    read = ("cap", "cap_is_auto", "impact_coefficient", "impact_sigma", "borrow_fee", "credit_rate", "debit_rate")
+    values = knobs.at(np.arange(rows), read)
+    given = columns["periods_per_year"]
     capped = cap_in_force(values, has_volume) < np.inf
     reads_sigma = (values["impact_coefficient"] > 0) & (values["impact_sigma"] > 0)
     frees = capped & values["cap_is_auto"] & (values["impact_coefficient"] == 0) if has_zeros else 0
@@ -165,6 +167,7 @@ def structure_columns(
         capped * (1 + each("volume_basis", lambda value: value == "previous")),  # budget_volume
         reads_sigma * each("volatility_window", int),  # sigma
         each("max_stale", int),  # stale, events
+        is_charged(values) * (given.codes if isinstance(given, Varied) else 0),  # days
         each("allow_short_selling", int),  # weights that are lifted or refused
         each("entry_rank", lambda value: value == "rank"),  # ranks of orders; the demand for ranks
         *(which(name, (PerAsset, str)) for name in PER_ASSET),  # half_spread; rules, asset_rules

@@ -1,0 +1,68 @@
+"""1.2: what holding over night costs and earns, on the book as the bar before left it."""
+
+from ml4t_kernel.compile.jit import cold, inlined
+from ml4t_kernel.schema import C_BORROW, C_INTEREST, NO_ROW
+
+DAYS_A_YEAR = 360.0
+
+
+@inlined
+def lacks_charges(params, book, tape):
+    """May a bar write more rows than fit: a fee per position, and interest?"""
+    s = book.state[0]
+    return params.record != 0 and s.charges + s.held + 1 > tape.charges.shape[0]
+
+
+@inlined
+def next_charge(t, stop, market):
+    """First bar after t before which something may be charged, at most `stop`: of a session, or any without dates."""
+    if t + 1 < stop and market.days[t + 1] > 0.0:
+        return t + 1
+    return min(market.session_end[t], stop)
+
+
+@inlined
+def book_charge(amount, t, a, kind, params, book, tape):
+    """One row, and cash."""
+    s = book.state[0]
+    s.cash += amount
+    r = tape.charges[s.charges * params.record]
+    r.amount = amount
+    r.bar = t
+    r.asset = a
+    r.kind = kind
+    s.charges += 1
+
+
+@cold
+def charge(t, market, params, book, tape):
+    """Fees of what is short, by the order of the list, then interest on the cash that stands behind no short."""
+    s = book.state[0]
+    days = market.days[t]
+    base = s.cash
+    for i in range(s.held):
+        p = book.positions[book.held[i]]
+        if p.shares < 0.0:
+            value = -p.shares * p.mark
+            base -= value
+            fee = value * params.borrow_fee * days / DAYS_A_YEAR
+            if fee != 0.0:
+                s.borrow_fees += fee
+                book_charge(-fee, t, book.held[i], C_BORROW, params, book, tape)
+    rate = params.credit_rate if base > 0.0 else params.debit_rate
+    interest = base * rate * days / DAYS_A_YEAR
+    if interest != 0.0:
+        s.interest += interest
+        book_charge(interest, t, NO_ROW, C_INTEREST, params, book, tape)
+    if s.held == 0:
+        s.equity = s.cash
+
+
+@inlined
+def charge_before(t, market, params, book, tape):
+    """1.2 of bar t, once, also when the bar is begun again because a tape had to grow."""
+    s = book.state[0]
+    if t >= s.to_charge:
+        s.to_charge = t + 1
+        if market.days[t] > 0.0 and not s.frozen:
+            charge(t, market, params, book, tape)
