@@ -13,6 +13,7 @@ PRICES = ("open", "high", "low", "close", "volume")
 STATES = ("decided", "live", "filled", "cancelled", "rejected", "expired", "replaced")
 REASONS = {value: name.lower() for name, value in vars(enums.Reason).items() if name.isupper()}
 AMBIGUOUS = ("two_sided", "entry_bar", "trail")
+CHARGES = ("borrow", "interest")
 
 
 class Told(NamedTuple):
@@ -24,11 +25,13 @@ class Told(NamedTuple):
     end_bars: list  # None while the order works
     ambiguous: list  # (bar, kind)
     equity: list
+    cash: list
+    charges: list  # (bar, symbol or None, kind, amount)
     result: Any  # of the facade, None for the reference
 
 
 def told(prices, strategy, actions=(), sessions=None, **config):
-    """The run of one asset through the kernel and through the reference engine, as a list of two `Told`."""
+    """The run through the kernel and through the reference engine, as a list of two `Told`."""
     result = by_hand.play(prices, kernel_strategy(strategy), actions, sessions, **config)
     ours = Told(
         "kernel",
@@ -37,9 +40,11 @@ def told(prices, strategy, actions=(), sessions=None, **config):
         result.orders["end_timestamp"].to_list(),
         by_hand.ambiguous(result),
         result.equity["equity"].to_list(),
+        result.equity["cash"].to_list(),
+        by_hand.charges(result),
         result,
     )
-    return [ours, reference_told(scenario(prices, strategy, actions, sessions, config))]
+    return [ours, reference_told(scenario(prices, strategy, actions, sessions, config), symbols_of(prices))]
 
 
 def kernel_strategy(strategy):
@@ -55,30 +60,45 @@ def kernel_strategy(strategy):
 
 def scenario(prices, strategy, actions, sessions, config):
     """The plain data that the reference engine reads."""
-    bars = [by_hand._bar(bar) for bar in prices]
-    columns = {name: [[None if bar[i] != bar[i] else bar[i]] for bar in bars] for i, name in enumerate(PRICES)}
+    symbols = symbols_of(prices)
+    assets = list(prices.values()) if isinstance(prices, dict) else [prices]
+    bars = [[by_hand._bar(bar) for bar in row] for row in zip(*assets, strict=True)]
+    columns = {
+        name: [[None if bar[i] != bar[i] else bar[i] for bar in row] for row in bars] for i, name in enumerate(PRICES)
+    }
+    dated = by_hand.is_dated(sessions)
+    numbers = range(len(bars)) if sessions is None else sessions
     return {
         **columns,
-        "session": list(range(len(bars))) if sessions is None else list(sessions),
-        "actions": [{"bar": bar, "asset": 0, "kind": kind, "value": value} for bar, _, kind, value in actions],
+        "session": [day.toordinal() for day in sessions] if dated else list(numbers),
+        "dated": dated,
+        "actions": [
+            {"bar": bar, "asset": symbols.index(symbol), "kind": kind, "value": value}
+            for bar, symbol, kind, value in actions
+        ],
         "config": config,
-        "strategy": {"kind": "orders", "rows": order_rows(strategy)} if isinstance(strategy, list) else strategy,
+        "strategy": order_rows(strategy, symbols) if isinstance(strategy, list) else strategy,
     }
 
 
-def order_rows(rows):
-    """Rows of `by_hand.order` in the words of the reference; a change names the type of the order it changes."""
+def symbols_of(prices):
+    """Names of the assets in the order of their numbers."""
+    return list(prices) if isinstance(prices, dict) else ["A"]
+
+
+def order_rows(rows, symbols):
+    """A strategy of rows of `by_hand.order`; a change names the type of the order it changes."""
     types, found = {}, []
     for row in rows:
         kind = row.get("type") or types.get(row.get("id"), "market")
         if "id" in row:
             types.setdefault(row["id"], kind)
         plain = {name: value for name, value in row.items() if name not in ("timestamp", "symbol", "type")}
-        found.append({"bar": row["timestamp"], "asset": 0, "type": kind, **plain})
-    return found
+        found.append({"bar": row["timestamp"], "asset": symbols.index(row["symbol"]), "type": kind, **plain})
+    return {"kind": "orders", "rows": found}
 
 
-def reference_told(plain):
+def reference_told(plain, symbols):
     """The reference's outcome in the words of the facade."""
     out = reference_run(plain)
     return Told(
@@ -88,8 +108,15 @@ def reference_told(plain):
         [None if row["end_bar"] < 0 else row["end_bar"] for row in out["orders"]],
         sorted((bar, AMBIGUOUS[kind]) for bar, _, kind in out["ambiguous"]),
         out["equity"],
+        out["cash"],
+        [_charge(row, symbols) for row in out["charges"]],
         None,
     )
+
+
+def _charge(row, symbols):
+    symbol = None if row["asset"] < 0 else symbols[row["asset"]]
+    return (row["bar"], symbol, CHARGES[row["kind"]], round(row["amount"], 9))
 
 
 def _end(row):

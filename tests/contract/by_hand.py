@@ -1,5 +1,6 @@
 """A run of a few bars written by hand, through the public facade, and its tables as plain tuples."""
 
+import datetime
 import warnings
 
 import numpy as np
@@ -16,7 +17,8 @@ TYPES = {("limit",): "limit", ("stop",): "stop", ("limit", "stop"): "stop_limit"
 def panel(prices, actions=(), sessions=None):
     """A panel of bars: (open, high, low, close[, volume]), one number for a flat bar, or None for no bar.
 
-    prices: the bars of asset A, or a dict of symbol to bars; actions: (bar, symbol, kind, value).
+    prices: the bars of asset A, or a dict of symbol to bars; actions: (bar, symbol, kind, value); sessions: numbers,
+    or dates, which make a panel with dates.
     """
     prices = prices if isinstance(prices, dict) else {"A": prices}
     table = np.array([[_bar(bar) for bar in bars] for bars in prices.values()], dtype=np.float64)
@@ -28,8 +30,10 @@ def panel(prices, actions=(), sessions=None):
         close=close,
         volume=volume,
         symbols=list(prices),
-        sessions=None if sessions is None else np.array(sessions),
-        actions=_actions(actions),
+        sessions=None
+        if sessions is None
+        else np.array(sessions, dtype="datetime64[D]" if is_dated(sessions) else None),
+        actions=_actions(actions, sessions),
     )
 
 
@@ -41,10 +45,22 @@ def _bar(bar):
     return (*bar, 1000.0) if len(bar) == 4 else bar
 
 
-def _actions(rows):
+def is_dated(sessions):
+    """Whether sessions are given as dates."""
+    return sessions is not None and isinstance(sessions[0], datetime.date)
+
+
+def _actions(rows, sessions):
     if not rows:
         return None
-    columns = {"ex_date": pl.Int64, "symbol": pl.String, "kind": pl.String, "value": pl.Float64}
+    if is_dated(sessions):
+        rows = [(sessions[bar], *row) for bar, *row in rows]
+    columns = {
+        "ex_date": pl.Date if is_dated(sessions) else pl.Int64,
+        "symbol": pl.String,
+        "kind": pl.String,
+        "value": pl.Float64,
+    }
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
@@ -108,6 +124,11 @@ def ends(result):
 def closed_trades(result):
     """The round trips of a result, without what is still open."""
     return result.trades.filter(pl.col("status") == "closed")
+
+
+def charges(result):
+    """(bar, symbol or None, kind, amount) of every charge."""
+    return rows(result.charges, "timestamp", "symbol", "kind", "amount")
 
 
 def trades(result, *columns):
