@@ -126,26 +126,33 @@ def our_run(case: Any) -> Run:
 
 
 def vectorbt_run(case: Any, engine: str) -> Run:
+    return _vectorbt_rebalance(case, engine) if isinstance(case, Rebalancing) else _vectorbt_cross(case, engine)
+
+
+def _vectorbt_rebalance(case: Rebalancing, engine: str) -> Run:
+    import vectorbt as vbt
+
+    settings = dict(size_type="targetpercent", group_by=True, cash_sharing=True, call_seq="auto")
+
+    def rebalance() -> np.ndarray:
+        portfolio = vbt.Portfolio.from_orders(
+            case.prices.close,
+            case.weights,
+            fees=FEE,
+            slippage=SLIPPAGE,
+            init_cash=CASH,
+            engine=engine,
+            freq="1D",
+            **settings,
+        )
+        return portfolio.value().to_numpy().ravel()
+
+    return rebalance
+
+
+def _vectorbt_cross(case: Crossing, engine: str) -> Run:
     import vectorbt as vbt
     from vectorbt.portfolio.enums import StopEntryPrice, StopExitPrice
-
-    if isinstance(case, Rebalancing):
-        settings = dict(size_type="targetpercent", group_by=True, cash_sharing=True, call_seq="auto")
-
-        def rebalance() -> np.ndarray:
-            portfolio = vbt.Portfolio.from_orders(
-                case.prices.close,
-                case.weights,
-                fees=FEE,
-                slippage=SLIPPAGE,
-                init_cash=CASH,
-                engine=engine,
-                freq="1D",
-                **settings,
-            )
-            return portfolio.value().to_numpy().ravel()
-
-        return rebalance
 
     def cross() -> np.ndarray:
         fields = {name: getattr(case.prices, name) for name in ("open", "high", "low")}
@@ -195,9 +202,7 @@ def raptorbt_run(case: Crossing) -> Run:
 
 def event_run(case: Any, rules: tuple[float, float] = (STOP, TARGET), fee: float = SMALL_FEE) -> Run:
     """rules and fee: stop, target and commission of a `Crossing`."""
-    from ml4t.backtest import BacktestConfig, DataFeed, Engine, RuleChain, StopLoss, Strategy, TakeProfit
-    from ml4t.backtest import config as knobs
-    from ml4t.backtest import types as kinds
+    from ml4t.backtest import DataFeed, Engine
 
     bars, assets = case.prices.close.shape
     names = [f"A{asset:04d}" for asset in range(assets)]
@@ -206,6 +211,20 @@ def event_run(case: Any, rules: tuple[float, float] = (STOP, TARGET), fee: float
     prices = pl.DataFrame(table | {name: field.ravel() for name, field in vars(case.prices).items()})
     of_bar = {stamp: bar for bar, stamp in enumerate(stamps)}
     rebalances = isinstance(case, Rebalancing)
+    strategy = _event_targets(case, names, of_bar) if rebalances else _event_crosses(case, names[0], of_bar, rules, fee)
+
+    def run() -> np.ndarray:
+        config = _event_config(FEE, SLIPPAGE) if rebalances else _event_config(fee, 0.0)
+        engine = Engine(DataFeed(prices_df=prices), strategy(), config)
+        result = engine.run()
+        equity = np.array([value for _, value in result.equity_curve])
+        return equity if rebalances else equity[-1:]
+
+    return run
+
+
+def _event_targets(case: Rebalancing, names: list[str], of_bar: dict[datetime, int]) -> Callable[[], Any]:
+    from ml4t.backtest import Strategy
 
     class Targets(Strategy):
         def on_data(self, timestamp: Any, data: Any, context: Any, broker: Any) -> None:
@@ -220,32 +239,42 @@ def event_run(case: Any, rules: tuple[float, float] = (STOP, TARGET), fee: float
                 if delta:
                     broker.submit_order(name, delta)
 
+    return Targets
+
+
+def _event_crosses(
+    case: Crossing, name: str, of_bar: dict[datetime, int], rules: tuple[float, float], fee: float
+) -> Callable[[], Any]:
+    from ml4t.backtest import RuleChain, StopLoss, Strategy, TakeProfit
+
     class Crosses(Strategy):
         def on_start(self, broker: Any) -> None:
             broker.set_position_rules(RuleChain([StopLoss(pct=rules[0]), TakeProfit(pct=rules[1])]))
 
         def on_data(self, timestamp: Any, data: Any, context: Any, broker: Any) -> None:
-            bar, position = of_bar[timestamp], broker.get_position(names[0])
+            bar, position = of_bar[timestamp], broker.get_position(name)
             if position and case.exits[bar, 0]:
-                broker.close_position(names[0])
+                broker.close_position(name)
             elif not position and case.entries[bar, 0]:
-                price = data[names[0]]["close"]
-                broker.submit_order(names[0], broker.get_cash() / (price * (1 + fee)))
+                price = data[name]["close"]
+                broker.submit_order(name, broker.get_cash() / (price * (1 + fee)))
 
-    def run() -> np.ndarray:
-        config = BacktestConfig(
-            initial_cash=CASH,
-            execution_mode=kinds.ExecutionMode.SAME_BAR,
-            execution_price=knobs.ExecutionPrice.CLOSE,
-            share_type=knobs.ShareType.FRACTIONAL,
-            commission_type=knobs.CommissionType.PERCENTAGE,
-            commission_rate=FEE if rebalances else fee,
-            slippage_type=knobs.SlippageType.PERCENTAGE if rebalances else knobs.SlippageType.NONE,
-            slippage_rate=SLIPPAGE if rebalances else 0.0,
-        )
-        engine = Engine(DataFeed(prices_df=prices), Targets() if rebalances else Crosses(), config)
-        result = engine.run()
-        equity = np.array([value for _, value in result.equity_curve])
-        return equity if rebalances else equity[-1:]
+    return Crosses
 
-    return run
+
+def _event_config(commission: float, slippage: float) -> Any:
+    """All at the close that decides, in fractional shares; without slippage there is no model of it either."""
+    from ml4t.backtest import BacktestConfig
+    from ml4t.backtest import config as knobs
+    from ml4t.backtest import types as kinds
+
+    return BacktestConfig(
+        initial_cash=CASH,
+        execution_mode=kinds.ExecutionMode.SAME_BAR,
+        execution_price=knobs.ExecutionPrice.CLOSE,
+        share_type=knobs.ShareType.FRACTIONAL,
+        commission_type=knobs.CommissionType.PERCENTAGE,
+        commission_rate=commission,
+        slippage_type=knobs.SlippageType.PERCENTAGE if slippage else knobs.SlippageType.NONE,
+        slippage_rate=slippage,
+    )

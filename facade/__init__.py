@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from facade import datasets
 from facade.backtest import run_backtest
 from facade.config.model import Config
-from facade.data.panel import Panel, load_panel
+from facade.data.load_panel import load_panel
+from facade.data.panel import Panel
 from facade.errors import (
     BacktestWarning,
     ConfigError,

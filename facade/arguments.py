@@ -9,7 +9,8 @@ from types import FunctionType
 from typing import Any
 
 from facade.config.model import Config
-from facade.data.panel import Panel, load_panel
+from facade.data.load_panel import load_panel
+from facade.data.panel import Panel
 from facade.errors import ConfigError, DataError, StrategyError, listing
 from facade.foreign_names import hint
 from facade.strategies.strategy import Strategy

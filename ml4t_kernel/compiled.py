@@ -7,6 +7,7 @@ import numba
 from numba import types
 
 from ml4t_kernel.accounts import run_accounts
+from ml4t_kernel.boundary import arrays_of
 from ml4t_kernel.compile.jit import entry
 from ml4t_kernel.schema import ARGUMENTS, Argument
 
@@ -24,26 +25,15 @@ RUN_TYPE = types.int64(*map(_argument_type, ARGUMENTS), *[types.int64] * 4)
 
 
 class CompiledKernel:
-    """`run_accounts`, which refuses arrays off their alignment, or of another last dimension than the code counts on:
-    Numba takes both for granted.
-
-    Every other refusal is the dispatcher's.
-    """
+    """`run_accounts` on arrays that are what its signature says."""
 
     def __init__(self, function: Any) -> None:
         self.function = function
 
     def bind(self, *arguments: Any) -> Any:
-        """See `entries.bind`; dtypes and orders are refused by the first call."""
+        """See `entries.bind`."""
         for argument, given in zip(ARGUMENTS, arguments, strict=True):
-            arrays = (given,) if argument.kind is None else given
-            for (name, field), array in zip(argument.fields.items(), arrays, strict=True):
-                if not array.flags.aligned:
-                    raise TypeError(f"an array of the kernel must be aligned: {argument.name}.{name} is not")
-                if field.last and array.shape[-1] != field.last:
-                    raise TypeError(
-                        f"{argument.name}.{name} has {array.shape[-1]} elements at the end, not {field.last}"
-                    )
+            arrays_of(argument, given)
         return partial(self.function, *arguments)
 
 

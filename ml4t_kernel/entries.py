@@ -49,8 +49,7 @@ def bind(market: Market, intents: Intents, params: np.ndarray, book: Book, tape:
     Raises
     ------
     TypeError
-        An array of another dtype, order, alignment, number of dimensions, or one to be written that is read-only: here,
-        or at the first call.
+        An array of another dtype, order, alignment, number of dimensions, or one to be written that is read-only.
     """
     return runner().bind(market, intents, params, book, tape, finals)
 

@@ -17,7 +17,8 @@ from ml4t_kernel.bar.marks import drop_closed, raise_trailing_orders, record_equ
 from ml4t_kernel.bar.settle import settle_close
 from ml4t_kernel.compile.jit import inlined
 from ml4t_kernel.decide.given_orders import take_intents
-from ml4t_kernel.decide.sizing import size_signals, size_targets
+from ml4t_kernel.decide.signals import size_signals
+from ml4t_kernel.decide.targets import size_targets
 from ml4t_kernel.orders.chains import wake_due
 from ml4t_kernel.schema import EVENT_ACTION, EVENT_ORDER, EVENT_SIGNAL, EVENT_TARGET
 

@@ -5,8 +5,7 @@ The object is one C function that needs nothing of Python and of no library but 
     int32_t ml4t_run(const int64_t *words, int64_t *answer, void **error)
 
 `words`: for each array of `schema.ARGUMENTS` the fields of Numba's own array (0, 0, elements, bytes of one, address,
-shape, strides), then the four numbers of the call. Nothing else stands between a wrong array and memory, so what Numba
-would refuse is refused here.
+shape, strides), then the four numbers of the call. What the arrays must be, `boundary` asks.
 """
 
 import ctypes
@@ -18,8 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ml4t_kernel.boundary import arrays_of
 from ml4t_kernel.modes import asks_for_numba
 from ml4t_kernel.schema import ARGUMENTS, Argument
 from ml4t_kernel.sources import digest
@@ -121,39 +119,9 @@ class NativeKernel:
 def words_of(argument: Argument, given: Any) -> list[int]:
     """What the object reads of the arrays of one argument; raises TypeError for what it must not get."""
     words: list[int] = []
-    arrays = (given,) if argument.kind is None else given
-    for (name, field), array in zip(argument.fields.items(), arrays, strict=True):
-        flags = array.flags
-        if (
-            array.dtype != field.dtype
-            or array.itemsize != field.dtype.itemsize
-            or array.ndim != field.ndim
-            or (field.last and array.shape[-1] != field.last)
-            or not (flags.c_contiguous and flags.aligned)
-            or (argument.written and not flags.writeable)
-        ):
-            raise TypeError(_refusal(argument, name, array))
+    for array in arrays_of(argument, given):
         words += (0, 0, array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides)
     return words
-
-
-def _refusal(argument: Argument, name: str, array: np.ndarray) -> str:
-    field = argument.fields[name]
-    where = name if argument.kind is None else f"{argument.name}.{name}"
-    wanted = f"{field.ndim}-dimensional, {_short(field.dtype)}, in C order, aligned"
-    wanted += f", {field.last} at the end" if field.last else ""
-    found = f"{array.ndim}-dimensional, {_short(array.dtype)}"
-    found += f", {array.shape[-1]} at the end" if field.last and array.ndim else ""
-    found += "" if array.flags.c_contiguous else ", not in C order"
-    found += "" if array.flags.aligned else ", not aligned"
-    if argument.written:
-        wanted, found = wanted + ", writeable", found + ("" if array.flags.writeable else ", read-only")
-    return f"the kernel takes {where} {wanted}; this array is {found}"
-
-
-def _short(dtype: Any) -> str:
-    """A dtype in a message: records have dozens of fields."""
-    return f"a record of {len(dtype.names)} fields, {dtype.itemsize} bytes" if dtype.names else str(dtype)
 
 
 class _Bound:

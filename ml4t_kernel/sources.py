@@ -8,7 +8,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 
 NOT_COMPILED = frozenset(
-    "__init__.py book.py entries.py market.py modes.py native.py sources.py warmup.py "
+    "__init__.py book.py boundary.py entries.py market.py modes.py native.py sources.py warmup.py "
     "objects/__init__.py objects/build.py objects/hook.py".split()
 )
 """Sources that only Python runs: no machine code depends on them."""

@@ -62,6 +62,17 @@ def look_up(t, a, w, market, params):
 
 
 @inlined
+def begin_slice(t, k, want, o, w, market, params):
+    """Whose slice this is, and the market data of its price."""
+    w.want = want
+    w.order = k
+    w.origin = o.origin
+    w.short_cash = 0
+    w.batch = o.batch
+    look_up(t, o.asset, w, market, params)
+
+
+@inlined
 def take(level, limit, w):
     """The slice takes liquidity at `level`, with costs, never beyond `limit`."""
     w.level = level
@@ -142,6 +153,14 @@ def may_pass_levels(a, price, p, params, book):
 
 
 @inlined
+def list_touched(a, p, w, book):
+    """What is opened or increased meets the levels it has passed after all entries of the phase, once (2.1 iv)."""
+    p.touched = 1
+    book.touched[w.touched] = a
+    w.touched += 1
+
+
+@inlined
 def execute(t, k, want, market, intents, params, book, tape):
     """Fill what budget and cash allow of `want` signed shares of order k as drafted in the slice; returns the shares.
 
@@ -151,12 +170,7 @@ def execute(t, k, want, market, intents, params, book, tape):
     w = book.work[0]
     o = tape.orders[k]
     p = book.positions[o.asset]
-    w.want = want
-    w.order = k
-    w.origin = o.origin
-    w.short_cash = 0
-    w.batch = o.batch
-    look_up(t, o.asset, w, market, params)
+    begin_slice(t, k, want, o, w, market, params)
     quantity = abs(want)
     if params.needs_volume:
         quantity = budgeted(t, o.asset, quantity, market, params, book)
@@ -186,9 +200,7 @@ def execute(t, k, want, market, intents, params, book, tape):
         found_position(t, o.asset, k, market, intents, params, book, tape)
     # Exits before entries, and what entries open meets passed levels only after all of them (2.1 iv).
     if w.entry and w.phase != INSIDE and p.touched == 0 and may_pass_levels(o.asset, w.phase_price, p, params, book):
-        p.touched = 1
-        book.touched[w.touched] = o.asset
-        w.touched += 1
+        list_touched(o.asset, p, w, book)
     return quantity
 
 

@@ -1,7 +1,7 @@
 """Room for the worst bar: before a bar is touched, every row that it can write must fit (contract, "How many rows")."""
 
 from ml4t_kernel.compile.jit import inlined
-from ml4t_kernel.decide.sizing import skip_signals
+from ml4t_kernel.decide.signals import skip_signals
 from ml4t_kernel.schema import (
     EVENT_ACTION,
     EVENT_ORDER,

@@ -343,7 +343,9 @@ def test_everything_that_is_compiled_is_in_the_digest():
     listed = {path.relative_to(sources.FOLDER.parent).as_posix() for path in sources.compiled_sources()}
     found = {f"{name}.py" for name in names} | {f"{name}/__init__.py" for name in names}
     imported = {name for name in found if (sources.FOLDER.parent / name).exists()}
-    assert imported - listed == {"ml4t_kernel/__init__.py", "ml4t_kernel/modes.py", "ml4t_kernel/sources.py"}
+    assert imported - listed == {
+        f"ml4t_kernel/{name}" for name in ("__init__.py", "boundary.py", "modes.py", "sources.py")
+    }
 
 
 def test_threads_that_ask_at_once_load_the_kernel_once(monkeypatch):

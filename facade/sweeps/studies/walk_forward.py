@@ -201,14 +201,7 @@ def walk_forward(
     )
     _refuse_own(read)
     panel = as_panel(prices, actions, read.values_of("spread", config), take_loading(keywords))
-    if splits is None:
-        if train is None or test is None:
-            raise ConfigError("walk_forward needs train= and test= (bars, or durations such as '3y'), or splits=")
-        splits = walk_forward_splits(panel, train, test, step, anchored=anchored, purge=purge, whole=whole)
-    elif train is not None or test is not None or step is not None or anchored or purge or whole:
-        raise ConfigError("train, test, step, anchored, purge and whole make splits; give either these or splits=")
-    splits = tuple(splits)
-    _check_splits(splits, panel)
+    splits = _splits_of(panel, splits, train, test, step, anchored=anchored, purge=purge, whole=whole)
     trained = _with_windows(read, _labels(panel, [split.train[0] for split in splits]))
     notes = Notes()
     with notes.gathering():
@@ -243,6 +236,29 @@ def _refuse_own(grid: Grid) -> None:
     for name, why in OWN.items():
         if grid.column(name) is not None:
             raise ConfigError(f"the grid of a walk-forward has no axis {name!r}: {why}")
+
+
+def _splits_of(
+    panel: Panel,
+    splits: Sequence[Split] | None,
+    train: Size | None,
+    test: Size | None,
+    step: Size | None,
+    *,
+    anchored: bool,
+    purge: Size,
+    whole: bool,
+) -> tuple[Split, ...]:
+    """Those given, or those that the sizes make; checked."""
+    if splits is None:
+        if train is None or test is None:
+            raise ConfigError("walk_forward needs train= and test= (bars, or durations such as '3y'), or splits=")
+        splits = walk_forward_splits(panel, train, test, step, anchored=anchored, purge=purge, whole=whole)
+    elif train is not None or test is not None or step is not None or anchored or purge or whole:
+        raise ConfigError("train, test, step, anchored, purge and whole make splits; give either these or splits=")
+    splits = tuple(splits)
+    _check_splits(splits, panel)
+    return splits
 
 
 def _check_splits(splits: Sequence[Split], panel: Panel) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -43,18 +43,26 @@ def figure_of(
             f"{metric} of the chosen row ({chosen} in sample) by test window",
         ),
     )
-    equity = curve["equity"].to_numpy()
-    shown = keep_extremes(equity, max_points)
-    x = as_x(wall_clock(curve["timestamp"]).gather(pl.Series(shown)))
-    line = {"color": BLUE, "width": 1.5}
-    drawn = go.Scatter(x=x, y=equity[shown], name="equity", mode="lines", line=line, showlegend=False)
-    figure.add_trace(drawn, row=1, col=1)
+    figure.add_trace(go.Scatter(**_equity_line(curve, max_points)), row=1, col=1)
     for start in as_x(wall_clock(folds["test_start"])):
         figure.add_vline(x=start, line={"color": GREY, "width": 1, "dash": "dot"}, opacity=0.6, row=1, col=1)
     labels = [f"{fold}: {start}" for fold, start in enumerate(_starts(folds["test_start"]))]
     for column, name, colour in (("in_sample", "in sample", GREY), ("out_of_sample", "out of sample", ORANGE)):
         heights = [value if value is not None and isfinite(value) else None for value in folds[column]]
         figure.add_trace(go.Bar(x=labels, y=heights, name=name, marker_color=colour), row=2, col=1)
+    _lay_out(figure, title, metric, height)
+    return figure
+
+
+def _equity_line(curve: pl.DataFrame, max_points: int) -> dict[str, Any]:
+    equity = curve["equity"].to_numpy()
+    shown = keep_extremes(equity, max_points)
+    x = as_x(wall_clock(curve["timestamp"]).gather(pl.Series(shown)))
+    line = {"color": BLUE, "width": 1.5}
+    return {"x": x, "y": equity[shown], "name": "equity", "mode": "lines", "line": line, "showlegend": False}
+
+
+def _lay_out(figure: Figure, title: str, metric: str, height: int) -> None:
     figure.update_layout(
         title={"text": title, "x": 0.01, "xanchor": "left"},
         height=height,
@@ -73,7 +81,6 @@ def figure_of(
     figure.update_yaxes(exponentformat="SI", separatethousands=True, row=1, col=1)
     figure.update_yaxes(tickformat=".0%" if metric in FRACTIONS else None, row=2, col=1)
     figure.update_xaxes(automargin=True, nticks=MOST_LABELS, row=2, col=1)
-    return figure
 
 
 def title_of(folds: int, trials: int, known: Mapping[str, float | int]) -> str:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from facade.data.load import load
-from facade.data.panel import load_panel
+from facade.data.load_panel import load_panel
 from facade.errors import DataError, Interrupted, describe, listing
 
 DAYS = [dt.date(2024, 1, day) for day in (2, 3, 4)]

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facade import datasets
-from facade.data.panel import Panel, load_panel
+from facade.data.load_panel import load_panel
+from facade.data.panel import Panel
 from facade.errors import DataError
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from facade.data import pivot as pivot_module
 from facade.data.load import Long
-from facade.data.panel import Panel, load_panel
+from facade.data.load_panel import load_panel
+from facade.data.panel import Panel
 from facade.data.pivot import pivot
 from facade.errors import DataError
 
