@@ -158,6 +158,15 @@ def test_fees_are_written_by_asset_before_the_interest():
         assert run.charges == [(2, "A", "borrow", -0.15), (2, "B", "borrow", -0.15), INTEREST], run.judge
 
 
+def test_fees_are_written_by_asset_whenever_the_positions_were_opened():
+    prices = {"A": [10] * 4, "B": [10] * 4, "C": [10] * 4}
+    rows = [order(0, -10, "C"), order(0, -10, "B"), order(1, -20)]
+    for run in told(prices, rows, sessions=[FRIDAY, FRIDAY, FRIDAY, MONDAY], **WORKED):
+        # A was sold last and comes first: 200 x 0.09 x 3 / 360 = 0.15, then 100 each
+        fees = [(3, "A", "borrow", -0.15), (3, "B", "borrow", -0.075), (3, "C", "borrow", -0.075)]
+        assert run.charges == [*fees, (3, *INTEREST[1:])], run.judge
+
+
 def test_a_short_without_a_bar_pays_on_its_mark():
     for run in told([10, 10, None], SELL, sessions=WEEKEND, **WORKED):
         assert run.charges == [FEE, INTEREST], run.judge
