@@ -158,6 +158,7 @@ class Ledger:
             gross=gross,
             ambiguous=rows([*self.ambiguous, {}], schema.AMBIGUOUS),
             booked=rows([*self.booked, {}], schema.BOOKED),
+            charges=rows([{}], schema.CHARGE),
         )
         panel = Panel.from_arrays(*[self.close] * 4, timestamps=self.timestamps, symbols=self.symbols)
         placed = np.array(self.placed, dtype=np.int32)

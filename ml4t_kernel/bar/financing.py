@@ -35,7 +35,7 @@ def book_charge(amount, t, a, kind, params, book, tape):
 
 
 @cold
-def charge(t, market, params, book, tape):
+def charge_over_night(t, market, params, book, tape):
     """Fees of what is short, by the order of the list, then interest on the cash that stands behind no short."""
     s = book.state[0]
     days = market.days[t]
@@ -65,4 +65,4 @@ def charge_before(t, market, params, book, tape):
     if t >= s.to_charge:
         s.to_charge = t + 1
         if market.days[t] > 0.0 and not s.frozen:
-            charge(t, market, params, book, tape)
+            charge_over_night(t, market, params, book, tape)

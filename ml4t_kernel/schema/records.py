@@ -33,9 +33,10 @@ PARAMS = np.dtype(
         for name in (
             "tiers same_bar allow_short tie limit_through entry_assumed trail_proved water_mark_close basis_signal "
             "rank_given reject_short time_exit cooldown "
-            # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on, a rate of 1.2 is not 0
-            "needs_volume linear_costs spread_mode has_rules has_charges has_batch has_children targets_are_shares size_type "
-            "accumulate record"
+            # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on, a rate
+            # of 1.2 is not 0
+            "needs_volume linear_costs spread_mode has_rules has_charges has_batch has_children targets_are_shares "
+            "size_type accumulate record"
         ).split()
     ],
     align=True,

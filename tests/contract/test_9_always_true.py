@@ -56,14 +56,15 @@ def test_cash_is_never_negative_after_an_entry_of_an_unlevered_account(seed):
     for row in scenario["strategy"]["rows"] if scenario["strategy"]["kind"] in ("weights", "shares") else ():
         row["targets"] = [None if target is None else abs(target) for target in row["targets"]]
     run = kernel_run(scenario)
-    dividends = {}
-    for row in run.tape.booked[: run.state["booked"]]:
-        if row["kind"] == 1:
-            dividends[int(row["bar"])] = dividends.get(int(row["bar"]), 0.0) + float(row["cash"])
+    booked, charges = run.tape.booked[: run.state["booked"]], run.tape.charges[: run.state["charges"]]
+    moved = [(row["bar"], row["cash"]) for row in booked if row["kind"] == 1]
+    before_open = {}
+    for bar, amount in [*moved, *((row["bar"], row["amount"]) for row in charges)]:
+        before_open[int(bar)] = before_open.get(int(bar), 0.0) + float(amount)
     cash, paid = run.config.initial_cash, -1
     for fill in run.fills:
         for bar in range(paid + 1, int(fill["bar"]) + 1):
-            cash += dividends.get(bar, 0.0)
+            cash += before_open.get(bar, 0.0)
         paid = max(paid, int(fill["bar"]))
         cash -= fill["quantity"] * fill["price"] + fill["fee"]
         if fill["phase"] != BOOKING and not fill["bits"] & EXIT_LEG:
@@ -237,6 +238,7 @@ def sliced(scenario, rng, growing):
     panel, config, inputs = encoded(scenario)
     orders = 1 if growing else 4096
     rows = dict(orders=orders, details=2 if growing else 4096, fills=orders, trades=orders, ambiguous=orders)
+    rows["charges"] = 1 if growing else 4096
     rows["booked"] = 1 if growing else len(inputs.market.actions) + len(inputs.market.stale) + 1
     rows["gross"] = panel.shape[0]
     book = kernel_book.new_book(panel.shape[1], len(inputs.intents.orders), 0)

@@ -54,7 +54,7 @@ def test_volatility_is_that_of_returns_before_the_bar():
 
 
 def test_a_grown_tape_keeps_its_rows():
-    names = ("orders", "details", "fills", "trades", "ambiguous", "booked", "gross")
+    names = ("orders", "details", "fills", "trades", "ambiguous", "booked", "charges", "gross")
     tape = new_tape(3, dict.fromkeys(names, 2))
     book = new_book(1, 0, 1)
     tape.fills["price"][:2] = (7.0, 8.0)

@@ -31,6 +31,9 @@ def rows_like(params, rng, count):
         row["lot"] = rng.choice([0.0, 1.0, 7.0])
         row["limit_through"] = rng.randint(0, 1)
         row["tie"] = rng.randint(0, 2)
+        if row["has_charges"]:
+            row["borrow_fee"] = rng.choice([0.0, 0.3])
+            row["credit_rate"] = rng.choice([0.0, 0.05])
         if row["has_rules"]:
             row["stop_loss"] = rng.choice([0.001, 0.05, np.inf])
             row["trailing_stop"] = rng.choice([0.01, np.inf])
@@ -40,7 +43,7 @@ def rows_like(params, rng, count):
 
 def scratch_of(inputs, rows=4096, bars=1):
     """A scratch with that room on every tape."""
-    sizes = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous"), rows)
+    sizes = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous", "charges"), rows)
     sizes["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
     return entries.Scratch(inputs.market, inputs.intents, sizes | {"gross": bars}, bars)
 
