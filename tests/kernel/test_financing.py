@@ -10,6 +10,7 @@ from facade import Config, ConfigError, Orders, Panel, Signals, SweepResult, run
 from facade.encode.inputs import encode
 from facade.execute import tape_rows
 from facade.results.result import Result
+from ml4t_kernel import book as kernel_book
 from ml4t_kernel import entries
 from ml4t_kernel.book import grow, new_account, plain, readable, records
 from ml4t_kernel.modes import INTERPRETED
@@ -125,7 +126,13 @@ def test_rates_of_zero_leave_every_bit_and_no_row():
     assert {**charged.metrics} == pytest.approx({**free.metrics}, rel=0, abs=0, nan_ok=True)
 
 
-def test_slices_and_tapes_of_one_row_charge_each_bar_once():
+def test_slices_and_tapes_of_one_row_charge_each_bar_once(monkeypatch):
+    def grown_by_two(array, filled):
+        larger = records(np.empty(len(array) + 2, array.dtype))
+        larger[:filled] = array[:filled]
+        return larger
+
+    monkeypatch.setattr(kernel_book, "grown", grown_by_two)
     panel = walk(3, timestamps=weekdays(BARS))
     config = Config(allow_short_selling=True, lot=0, **RATES)
     whole = run_backtest(panel, both_ways(panel), config=config)
@@ -162,9 +169,10 @@ def test_a_row_of_a_sweep_is_its_single_run(keep):
 
 def test_few_assets_of_a_wide_panel_keep_their_names():
     panel = walk(100, bars=20)
-    orders = Orders(pl.DataFrame({"timestamp": [1, 1], "symbol": ["A7", "A90"], "quantity": [-5.0, -3.0]}))
+    orders = Orders(pl.DataFrame({"timestamp": [1, 4], "symbol": ["A90", "A7"], "quantity": [-3.0, -5.0]}))
     result = run_backtest(panel, orders, config=Config(allow_short_selling=True, borrow_fee=0.1))
-    assert result.charges["symbol"].unique().sort().to_list() == ["A7", "A90"]
+    first = result.charges.group_by("symbol").agg(pl.col("timestamp").min(), pl.len()).sort("symbol")
+    assert first.rows() == [("A7", 6, 14), ("A90", 3, 17)]
     assert result.charges.filter(pl.col("kind") == "interest").height == 0
 
 
