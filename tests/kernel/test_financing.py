@@ -133,16 +133,17 @@ def test_slices_and_tapes_of_one_row_charge_each_bar_once(monkeypatch):
         return larger
 
     monkeypatch.setattr(kernel_book, "grown", grown_by_two)
-    panel = walk(3, timestamps=weekdays(BARS))
+    bars = min(BARS, 300)
+    panel = walk(3, bars, weekdays(bars))
     config = Config(allow_short_selling=True, lot=0, **RATES)
     whole = run_backtest(panel, both_ways(panel), config=config)
     inputs = encode(panel, both_ways(panel), config)
-    small = dict.fromkeys(tape_rows(inputs), 1) | {"gross": BARS}
-    book, tape = new_account(inputs.market, inputs.intents, BARS, small)
+    small = dict.fromkeys(tape_rows(inputs), 1) | {"gross": bars}
+    book, tape = new_account(inputs.market, inputs.intents, bars, small)
     market, intents = readable(inputs.market), readable(inputs.intents)
     done, rng = 0, np.random.default_rng(3)
-    while done < BARS:
-        edge = min(BARS, done + int(rng.integers(1, 90)))
+    while done < bars:
+        edge = min(bars, done + int(rng.integers(1, 90)))
         while done < edge:
             done = entries.advance(market, intents, records(inputs.params), book, tape, done, edge)
             if done < edge:
