@@ -314,7 +314,7 @@ def charged_shorts(rng, exact):
     bars, assets = rng.choice([8, 14, 20]), rng.choice([1, 2, 2])
     panel = random_panel(rng, bars, assets, exact, busy=True, jumpy=off(rng, 0.7))
     config = random_config(rng, exact, panel, rules_on=False, short=True)
-    for name in ("min_notional", "max_participation", "volume_basis"):
+    for name in ("entry_rank", "min_notional", "max_participation", "volume_basis"):
         config.pop(name, None)
     charge(rng, exact, config, panel)
     desk = Desk(rng, exact, panel, config)
