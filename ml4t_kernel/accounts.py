@@ -1,13 +1,13 @@
 """Accounts, one after the other: their beginning, and the walk over the bars of each."""
 
-from ml4t_kernel.bar.financing import charge_before, lacks_charges, next_charge
+from ml4t_kernel.bar.financing import charge_night
 from ml4t_kernel.bar.gates import is_idle, is_quiet, moves_no_idle, next_event
 from ml4t_kernel.bar.quiet import record_idle, walk_quiet
 from ml4t_kernel.bar.room import lack_of_room
 from ml4t_kernel.compile.jit import compiled, inlined
 from ml4t_kernel.compile.references import reference_to
 from ml4t_kernel.loop import bar
-from ml4t_kernel.schema import GROW_TAPE, NO_ROW, OK
+from ml4t_kernel.schema import NO_ROW, OK
 
 
 @inlined
@@ -18,14 +18,13 @@ def walk(start, stop, market, intents, params, book, tape):
     while t < stop:
         edge = stop
         if params.has_charges:
-            if lacks_charges(params, book, tape):
-                s.status = GROW_TAPE
+            edge = charge_night(t, stop, market, params, book, tape)  # 1.2
+            if s.status != OK:
                 return t
-            charge_before(t, market, params, book, tape)  # 1.2
-            edge = next_charge(t, stop, market)
         event = min(edge, next_event(t, intents, book))
         # What moves an idle account is 1.2 alone, and its return is to be counted.
-        if is_idle(book) and s.equity == s.previous_equity and (event > t or moves_no_idle(intents.events[t])):
+        still = not params.has_charges or s.equity == s.previous_equity
+        if still and is_idle(book) and (event > t or moves_no_idle(intents.events[t])):
             event = max(event, t + 1)
             record_idle(t, event, params, book, tape)
             t = event

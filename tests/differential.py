@@ -51,8 +51,12 @@ ORDER_FIELDS = "asset bar end_bar kind time_in_force status reason origin reques
 FILL_FIELDS = "order bar asset phase origin quantity price fee slippage flags".split()
 TRADE_FIELDS = "asset entry_bar exit_bar quantity entry_price exit_price pnl fees slippage mfe mae origin".split()
 BOOKED_FIELDS = "bar asset kind value shares cash".split()
+CHARGE_FIELDS = "bar asset kind amount".split()
+CHARGED = ("interest", "borrow_fees")
 WHOLE = {"asset", "bar", "end_bar", "kind", "time_in_force", "status", "reason", "origin", "order", "phase", "flags"}
 WHOLE |= {"entry_bar", "exit_bar"}
+PRIORITIES = {"charges": 0, "fills": 0, "orders": 1, "booked": 2, "trades": 3}
+"""Of what differs on the same bar that is told which comes first; a charge comes before the open."""
 
 
 # Scenario to facade --------------------------------------------------------------------------------------------------
@@ -76,24 +80,28 @@ def panel_of(scenario):
         arrays["volume"] = None
     spread = scenario["config"].get("spread")
     extras = {"spread": grid(spread)} if isinstance(spread, list) and isinstance(spread[0], list) else None
-    return Panel.from_arrays(
-        **arrays, sessions=np.array(scenario["session"]), actions=actions_of(scenario), extras=extras
-    )
+    return Panel.from_arrays(**arrays, sessions=sessions_of(scenario), actions=actions_of(scenario), extras=extras)
+
+
+def sessions_of(scenario):
+    """(T,) sessions: numbers, or dates where the numbers of the scenario are days."""
+    return np.array(scenario["session"], dtype="datetime64[D]" if scenario.get("dated") else np.int64)
 
 
 def actions_of(scenario):
-    """Actions as a frame; the ex-date is the number of the bar, which the generator puts on first bars of sessions."""
-    rows = scenario["actions"]
+    """Actions as a frame; the ex-date is that of the bar, or its number. They are on first bars of sessions."""
+    rows, dated = scenario["actions"], scenario.get("dated")
     if not rows:
         return None
+    days = sessions_of(scenario).tolist() if dated else range(len(scenario["session"]))
     return pl.DataFrame(
         {
             "symbol": [symbol(row["asset"]) for row in rows],
-            "ex_date": [row["bar"] for row in rows],
+            "ex_date": [days[row["bar"]] for row in rows],
             "kind": [row["kind"] for row in rows],
             "value": [row["value"] for row in rows],
         },
-        schema={"symbol": pl.String, "ex_date": pl.Int64, "kind": pl.String, "value": pl.Float64},
+        schema={"symbol": pl.String, "ex_date": pl.Date if dated else pl.Int64, "kind": pl.String, "value": pl.Float64},
     )
 
 
@@ -186,6 +194,7 @@ def outcome_of(run):
     fills = columns_of(run.fills, FILL_FIELDS, {"flags": "bits"})
     trades = columns_of(tape.trades[: state["trades"]], TRADE_FIELDS)
     booked = columns_of(tape.booked[: state["booked"]], BOOKED_FIELDS)
+    charges = columns_of(tape.charges[: state["charges"]], CHARGE_FIELDS)
     ambiguous = tape.ambiguous[: state["ambiguous"]]
     positions = run.book.positions
     return {
@@ -198,6 +207,7 @@ def outcome_of(run):
         "positions": open_positions(run).tolist(),
         "ambiguous": sorted(zip(*(ambiguous[name].tolist() for name in ("bar", "asset", "kind")), strict=True)),
         "booked": booked,
+        "charges": charges,
         "conflicts": int(state["conflicts"]),
         "capped": int(state["capped"]),
         "shares": positions["shares"].tolist(),
@@ -206,6 +216,7 @@ def outcome_of(run):
         "realised": float(state["realised"]),
         "dividends": float(state["dividends"]),
         "fees": float(state["fees"]),
+        **{name: float(state[name]) for name in CHARGED},
     }
 
 
@@ -220,11 +231,12 @@ def reference_outcome(scenario):
         "booked": {
             name: [math.nan if row[name] is None else row[name] for row in out["booked"]] for name in BOOKED_FIELDS
         },
+        "charges": {name: [row[name] for row in out["charges"]] for name in CHARGE_FIELDS},
         **{name: out[name] for name in ("equity", "cash", "gross", "positions")},
         "ambiguous": sorted(tuple(row) for row in out["ambiguous"]),
         "conflicts": out["counters"]["conflicts"],
         "capped": out["counters"]["capped"],
-        **{name: final[name] for name in ("shares", "avg", "last", "realised", "dividends", "fees")},
+        **{name: final[name] for name in ("shares", "avg", "last", "realised", "dividends", "fees", *CHARGED)},
     }
 
 
@@ -236,7 +248,8 @@ def assert_run_adds_up(run):
     state, positions, orders = run.state, run.book.positions, run.orders
     held = positions["shares"] != 0
     unrealised = (positions["shares"] * (positions["mark"] - positions["avg"]))[held].sum()
-    equity = run.config.initial_cash + state["realised"] + unrealised - state["fees"] + state["dividends"]
+    booked = state["dividends"] + state["interest"] - state["borrow_fees"]
+    equity = run.config.initial_cash + state["realised"] + unrealised - state["fees"] + booked
     scale = max(run.config.initial_cash, float(np.abs(run.fills["quantity"] * run.fills["price"]).sum()))
     assert abs(equity - state["equity"]) <= 1e-9 * scale
     assert abs(state["cash"] + (positions["shares"] * positions["mark"])[held].sum() - state["equity"]) <= 1e-9 * scale
@@ -270,6 +283,8 @@ def compare(ours, theirs, tolerance):
     """None, or what differs first: fills tell the cause, so they are read before orders and equity."""
     scale = max(map(abs, theirs["gross"]), default=0.0) + max(map(abs, theirs["cash"]), default=0.0)
     found = []
+    charges = [without_dust(outcome["charges"], 1e-12 * scale if tolerance else 0.0) for outcome in (ours, theirs)]
+    found += table_difference("charges", *charges, tolerance)
     for name in ("fills", "orders", "booked", "trades"):
         found += table_difference(name, ours[name], theirs[name], tolerance)
     for name in ("cash", "equity", "gross"):
@@ -292,6 +307,13 @@ def compare(ours, theirs, tolerance):
     return min(found)[2] if found else None
 
 
+def without_dust(charges, dust):
+    """Rows of charges above `dust`, by asset: cash of 1e-13 that rounding leaves instead of none bears interest."""
+    kept = [i for i, amount in enumerate(charges["amount"]) if abs(amount) > dust]
+    kept.sort(key=lambda i: (charges["bar"][i], charges["kind"][i], charges["asset"][i]))
+    return {name: [column[i] for i in kept] for name, column in charges.items()}
+
+
 def allowance(name, column, tolerance):
     """Relative tolerance of a column; the cash of a booking is a difference of balances in the reference."""
     if column in WHOLE:
@@ -302,8 +324,7 @@ def allowance(name, column, tolerance):
 def table_difference(name, ours, theirs, tolerance):
     """The first row that differs, as [(bar, priority, words)]."""
     n_ours, n_theirs = len(ours["asset"]), len(theirs["asset"])
-    when = {"fills": "bar", "orders": "bar", "booked": "bar", "trades": "exit_bar"}[name]
-    priority = ("fills", "orders", "booked", "trades").index(name)
+    when, priority = "exit_bar" if name == "trades" else "bar", PRIORITIES[name]
     for i in range(min(n_ours, n_theirs)):
         bad = []
         for column in theirs:
@@ -337,7 +358,7 @@ def row_words(name, i, ours, theirs, bad):
 def final_differences(ours, theirs, tolerance, scale):
     """What the account ends with."""
     found = []
-    for name in ("conflicts", "capped", "realised", "dividends", "fees"):
+    for name in ("conflicts", "capped", "realised", "dividends", "fees", *CHARGED):
         if not same(ours[name], theirs[name], tolerance, scale):
             found.append((10**6, 6, f"{name}: kernel {ours[name]!r}, reference {theirs[name]!r}"))
     for asset, shares in enumerate(theirs["shares"]):

@@ -1,20 +1,14 @@
 """1.2: what holding over night costs and earns, on the book as the bar before left it."""
 
 from ml4t_kernel.compile.jit import cold, inlined
-from ml4t_kernel.schema import C_BORROW, C_INTEREST, NO_ROW
+from ml4t_kernel.money.prices import RESIDUE
+from ml4t_kernel.schema import C_BORROW, C_INTEREST, GROW_TAPE, NO_ROW, OK
 
 DAYS_A_YEAR = 360.0
 
 
 @inlined
-def lacks_charges(params, book, tape):
-    """May a bar write more rows than fit: a fee per position, and interest?"""
-    s = book.state[0]
-    return params.record != 0 and s.charges + s.held + 1 > tape.charges.shape[0]
-
-
-@inlined
-def next_charge(t, stop, market):
+def next_night(t, stop, market):
     """First bar after t before which something may be charged, at most `stop`: of a session, or any without dates."""
     if t + 1 < stop and market.days[t + 1] > 0.0:
         return t + 1
@@ -34,9 +28,9 @@ def book_charge(amount, t, a, kind, params, book, tape):
     s.charges += 1
 
 
-@cold
-def charge_over_night(t, market, params, book, tape):
-    """Fees of what is short, by the order of the list, then interest on the cash that stands behind no short."""
+@inlined
+def charge_positions(t, market, params, book, tape):
+    """Fees of what is short, then interest on the cash that stands behind no short."""
     s = book.state[0]
     days = market.days[t]
     base = s.cash
@@ -51,18 +45,28 @@ def charge_over_night(t, market, params, book, tape):
                 book_charge(-fee, t, book.held[i], C_BORROW, params, book, tape)
     rate = params.credit_rate if base > 0.0 else params.debit_rate
     interest = base * rate * days / DAYS_A_YEAR
-    if interest != 0.0:
+    # What rounding leaves of cash that was spent is neither lent nor owed.
+    if interest != 0.0 and abs(base) >= RESIDUE * s.equity:
         s.interest += interest
         book_charge(interest, t, NO_ROW, C_INTEREST, params, book, tape)
     if s.held == 0:
         s.equity = s.cash
 
 
-@inlined
-def charge_before(t, market, params, book, tape):
-    """1.2 of bar t, once, also when the bar is begun again because a tape had to grow."""
+@cold
+def charge_night(t, stop, market, params, book, tape):
+    """1.2 before bar t, once, also when the bar is begun again because a tape had to grow.
+
+    Returns the first bar that a walk must not pass, since there may be charges before it. state.status: OK, or
+    GROW_TAPE where the rows of the bar may not fit; nothing has been charged then.
+    """
     s = book.state[0]
+    s.status = OK
     if t >= s.to_charge:
+        if params.record and s.charges + s.held + 1 > tape.charges.shape[0]:
+            s.status = GROW_TAPE
+            return t
         s.to_charge = t + 1
         if market.days[t] > 0.0 and not s.frozen:
-            charge_over_night(t, market, params, book, tape)
+            charge_positions(t, market, params, book, tape)
+    return next_night(t, stop, market)

@@ -19,12 +19,12 @@ PARAMS = np.dtype(
             "initial_cash commission_rate maker_rate commission_per_share commission_per_trade commission_minimum "
             "commission_maximum sell_tax_rate slippage_rate slippage_fixed stop_slippage_rate half_spread "
             "impact_coefficient impact_exponent impact_sigma "
-            # a year's, fractions (1.2)
-            "borrow_fee credit_rate debit_rate "
             # quantity; max_participation is inf when there is no cap
             "max_participation lot min_notional min_weight_change "
             # run-wide rules; inf is off (trail_activation: 0)
-            "stop_loss take_profit trailing_stop trail_activation break_even delisting_return signal_size"
+            "stop_loss take_profit trailing_stop trail_activation break_even delisting_return signal_size "
+            # a year's, fractions (1.2)
+            "borrow_fee credit_rate debit_rate"
         ).split()
     ]
     + [("tier_from", "f8", (MAX_TIERS,)), ("tier_rate", "f8", (MAX_TIERS,))]
@@ -33,10 +33,10 @@ PARAMS = np.dtype(
         for name in (
             "tiers same_bar allow_short tie limit_through entry_assumed trail_proved water_mark_close basis_signal "
             "rank_given reject_short time_exit cooldown "
-            # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on, a rate
-            # of 1.2 is not 0
-            "needs_volume linear_costs spread_mode has_rules has_charges has_batch has_children targets_are_shares "
-            "size_type accumulate record"
+            # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on, and at
+            # the end: a rate of 1.2 is not 0
+            "needs_volume linear_costs spread_mode has_rules has_batch has_children targets_are_shares size_type "
+            "accumulate record has_charges"
         ).split()
     ],
     align=True,
@@ -52,8 +52,6 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
         "slippage": ("f8", "Sum of |q| x |price - base| of fills."),
         "realised": ("f8", "Profit of what was closed, before fees."),
         "dividends": ("f8", "Dividends received less those paid."),
-        "interest": ("f8", "Interest received less that paid (1.2)."),
-        "borrow_fees": ("f8", "Borrow fees paid."),
         "frozen": ("i8", "1: bankrupt, nothing is decided any more (4.5)."),
     },
     "statistics, one update a bar": {
@@ -78,7 +76,6 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
         "trades": ("i8", "Rows of Tape.trades."),
         "ambiguous": ("i8", "Rows of Tape.ambiguous."),
         "booked": ("i8", "Rows of Tape.booked."),
-        "charges": ("i8", "Rows of Tape.charges."),
         "wins": ("i8", "Trades with a profit after fees."),
         "gross_profit": ("f8", "Sum of the profits of these, after fees."),
         "gross_loss": ("f8", "Sum of the losses of the others, positive."),
@@ -110,7 +107,6 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "cursors of inputs": {
         "bar": ("i8", "First bar not done."),
-        "to_charge": ("i8", "First bar before which 1.2 has not been done."),
         "status": ("i8", "RunStatus."),
         "target_row": ("i8", "Next row of Intents.weights."),
         "signal": ("i8", "Next row of Intents.signals."),
@@ -118,6 +114,12 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
         "event": ("i8", "Next entry of Intents.event_bars at or after the bar last asked for."),
         "action": ("i8", "Next row of Market.actions."),
         "stale": ("i8", "Next row of Market.stale."),
+    },
+    "what nights cost and earn (1.2)": {
+        "interest": ("f8", "Interest received less that paid."),
+        "borrow_fees": ("f8", "Borrow fees paid."),
+        "charges": ("i8", "Rows of Tape.charges."),
+        "to_charge": ("i8", "First bar before which nothing has been charged."),
     },
 }
 """Fields of STATE by group: type and meaning. What only one phase needs is in WORK."""

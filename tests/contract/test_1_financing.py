@@ -126,6 +126,14 @@ def test_a_charge_of_zero_is_no_row():
         assert run.charges == [] and run.cash == [1000, 0, 0, 0], run.judge
 
 
+@pytest.mark.parametrize(("left", "rows"), [(5e-7, 0), (2e-6, 1)])
+def test_what_rounding_leaves_of_cash_is_neither_lent_nor_owed(left, rows):
+    # 100 bought at 10 leave less than 1e-9 of 1,000, or more
+    sessions = [FRIDAY, FRIDAY, MONDAY]
+    for run in told([10] * 3, [order(0, 100)], sessions=sessions, initial_cash=1000.0 + left, credit_rate=0.9):
+        assert len(run.charges) == rows, run.judge
+
+
 def test_cash_below_zero_pays_the_debit_rate():
     bars, sessions = [10, 10, 30, 30, 30], [FRIDAY, FRIDAY, MONDAY, TUESDAY, WEDNESDAY]
     rows = [order(0, -40), order(1, 40)]

@@ -18,7 +18,6 @@ from .enums import (
     Origin,
     Reason,
 )
-from .financing import charge
 from .ledger import marked_equity, settle
 from .orders import cancel, end_exits_of_flat, take_away
 from .prices import half_spread, slice_fee
@@ -26,12 +25,8 @@ from .rules import update_levels
 
 
 def apply_actions(run):
-    """1.1 and 1.4: what falls on this bar, in the order given; 1.2 comes before the first delisting."""
-    charged = False
+    """1.1 and 1.4: what falls on this bar, in the order given."""
     for action in run.actions.get(run.t, []):
-        if action["kind"] == "delisting" and not charged:
-            charge(run)
-            charged = True
         asset, value, kind = action["asset"], action["value"], ACTIONS[action["kind"]]
         touches = run.positions[asset].shares != 0 or run.pending(asset) != []
         _count_rules(run, asset, action["kind"])
@@ -46,8 +41,6 @@ def apply_actions(run):
         if touches:
             reached("1.4 delisting" if kind == DELISTING else f"1.1 {action['kind']}")
             book(run, asset, kind, value, run.cash - cash)
-    if not charged:
-        charge(run)
 
 
 def book(run, asset, kind, value, cash):

@@ -24,7 +24,8 @@ def run(scenario):
 
 def run_bar(account):
     """Everything that happens in one bar, in this order."""
-    actions.apply_actions(account)  # 1.1, 1.2, 1.4
+    financing.charge(account)  # 1.2
+    actions.apply_actions(account)  # 1.1, 1.4
     ledger.drop_closed(account)
     orders.expire(account)  # 1.6
     orders.activate(account)  # 1.7

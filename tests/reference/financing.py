@@ -5,6 +5,7 @@ from .enums import BORROW, INTEREST
 
 DAYS_A_YEAR = 360.0
 BARS_A_YEAR = 252.0  # of a panel without dates
+DUST = 1e-9  # of equity: what rounding leaves of cash
 
 
 def remember(run):
@@ -33,7 +34,9 @@ def charge(run):
     basis = cash - shorts
     rate = config["credit_rate"] if basis > 0 else config["debit_rate"]
     interest = basis * rate * days / DAYS_A_YEAR
-    if interest != 0:
+    if interest != 0 and abs(basis) < DUST * run.equity:
+        reached("1.2 dust")
+    elif interest != 0:
         reached("1.2 credit" if interest > 0 else "1.2 debit")
         run.cash += interest
         run.interest += interest
