@@ -11,28 +11,24 @@ from ml4t_kernel.schema import NO_ROW, OK
 
 
 @inlined
-def walk(start, stop, market, intents, params, book, tape):
-    """Bars start .. stop - 1; returns the first bar not done. Before a bar is touched its worst case must fit."""
+def walk(start, stop, jumps, market, intents, params, book, tape):
+    """Bars start .. stop - 1; returns the first bar not done. Before a bar is touched its worst case must fit.
+
+    jumps: whether idle bars may be jumped over, which counts no return.
+    """
     s = book.state[0]
     t = start
     while t < stop:
-        edge = stop
-        if params.has_charges:
-            edge = charge_night(t, stop, market, params, book, tape)  # 1.2
-            if s.status != OK:
-                return t
-        event = min(edge, next_event(t, intents, book))
-        # What moves an idle account is 1.2 alone, and its return is to be counted.
-        still = not params.has_charges or s.equity == s.previous_equity
-        if still and is_idle(book) and (event > t or moves_no_idle(intents.events[t])):
+        event = min(stop, next_event(t, intents, book))
+        if jumps and is_idle(book) and (event > t or moves_no_idle(intents.events[t])):
             event = max(event, t + 1)
             record_idle(t, event, params, book, tape)
             t = event
             continue
         if event > t and is_quiet(book):
             t = walk_quiet(t, event, market, params, book, tape)
-            if t == edge:
-                continue
+            if t == stop:
+                break
         # Asked before the bar is touched: the caller grows the tapes and resumes at the same bar.
         s.status = lack_of_room(t, market, intents, params, book, tape)
         if s.status != OK:
@@ -43,6 +39,25 @@ def walk(start, stop, market, intents, params, book, tape):
     s.status = OK
     s.bar = t
     return t
+
+
+@inlined
+def walk_nights(start, stop, market, intents, params, book, tape):
+    """Bars start .. stop - 1, all at once, or from night to night where these cost or earn something (1.2)."""
+    s = book.state[0]
+    s.status = OK
+    t = start
+    while t < stop and s.status == OK:
+        edge = stop
+        jumps = True
+        if params.has_charges:
+            edge = charge_night(t, stop, market, params, book, tape)
+            # What 1.2 alone has moved is a return, of this bar.
+            jumps = s.equity == s.previous_equity
+            if not jumps:
+                edge = min(edge, t + 1)
+        if edge > t:
+            t = walk(t, edge, jumps, market, intents, params, book, tape)
 
 
 @compiled
@@ -79,8 +94,7 @@ def run_accounts(market, intents, params_rows, book, tape, finals, first, last, 
     for k in range(first, last):
         if start == 0:
             begin_account(params_rows[k], to_book)
-        if start < stop:
-            walk(start, stop, to_market, to_intents, params_rows[k], to_book, to_tape)
+        walk_nights(start, stop, to_market, to_intents, params_rows[k], to_book, to_tape)
         if s.bar < stop:
             return k
         finals[k] = book.state[0]

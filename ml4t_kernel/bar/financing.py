@@ -2,7 +2,7 @@
 
 from ml4t_kernel.compile.jit import cold, inlined
 from ml4t_kernel.money.prices import RESIDUE
-from ml4t_kernel.schema import C_BORROW, C_INTEREST, GROW_TAPE, NO_ROW, OK
+from ml4t_kernel.schema import C_BORROW, C_INTEREST, GROW_TAPE, NO_ROW
 
 DAYS_A_YEAR = 360.0
 
@@ -57,11 +57,10 @@ def charge_positions(t, market, params, book, tape):
 def charge_night(t, stop, market, params, book, tape):
     """1.2 before bar t, once, also when the bar is begun again because a tape had to grow.
 
-    Returns the first bar that a walk must not pass, since there may be charges before it. state.status: OK, or
-    GROW_TAPE where the rows of the bar may not fit; nothing has been charged then.
+    Returns the first bar that a walk must not pass, since there may be charges before it: t itself, and state.status is
+    GROW_TAPE, where the rows of this one may not fit, and nothing has been charged.
     """
     s = book.state[0]
-    s.status = OK
     if t >= s.to_charge:
         if params.record and s.charges + s.held + 1 > tape.charges.shape[0]:
             s.status = GROW_TAPE

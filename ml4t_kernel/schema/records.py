@@ -1,5 +1,7 @@
 """Every structured dtype of the kernel."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ml4t_kernel.schema.enums import MAX_TIERS, Reason
@@ -22,9 +24,7 @@ PARAMS = np.dtype(
             # quantity; max_participation is inf when there is no cap
             "max_participation lot min_notional min_weight_change "
             # run-wide rules; inf is off (trail_activation: 0)
-            "stop_loss take_profit trailing_stop trail_activation break_even delisting_return signal_size "
-            # a year's, fractions (1.2)
-            "borrow_fee credit_rate debit_rate"
+            "stop_loss take_profit trailing_stop trail_activation break_even delisting_return signal_size"
         ).split()
     ]
     + [("tier_from", "f8", (MAX_TIERS,)), ("tier_rate", "f8", (MAX_TIERS,))]
@@ -33,12 +33,14 @@ PARAMS = np.dtype(
         for name in (
             "tiers same_bar allow_short tie limit_through entry_assumed trail_proved water_mark_close basis_signal "
             "rank_given reject_short time_exit cooldown "
-            # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on, and at
-            # the end: a rate of 1.2 is not 0
+            # derived by the facade: volume is read, costs are linear, where spread is, any run-wide rule is on
             "needs_volume linear_costs spread_mode has_rules has_batch has_children targets_are_shares size_type "
-            "accumulate record has_charges"
+            "accumulate record"
         ).split()
-    ],
+    ]
+    # 1.2: rates a year, fractions; whether any is not 0. Behind what every order reads
+    + [(name, "f8") for name in ("borrow_fee", "credit_rate", "debit_rate")]
+    + [("has_charges", "i8")],
     align=True,
 )
 """One row a configuration; every scalar knob of a run."""
@@ -124,17 +126,16 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """Fields of STATE by group: type and meaning. What only one phase needs is in WORK."""
 
+
+def _state_fields(groups: Iterable[str]) -> list[tuple[str, str]]:
+    """The fields of these groups, floats first."""
+    fields = [(name, kind) for group in groups for name, (kind, _) in STATE_FIELDS[group].items()]
+    return sorted(fields, key=lambda field: field[1] == "i8")
+
+
+*_HOT, _NIGHTS = STATE_FIELDS
 STATE = np.dtype(
-    [
-        *(
-            (name, kind)
-            for kind in ("f8", "i8")
-            for group in STATE_FIELDS.values()
-            for name, (of, _) in group.items()
-            if of == kind
-        ),
-        ("refusals", "i8", (len(Reason),)),
-    ],
+    [*_state_fields(_HOT), ("refusals", "i8", (len(Reason),)), *_state_fields([_NIGHTS])],
     align=True,
 )
 """A running account (one row), see STATE_FIELDS. refusals: orders refused or cut, by Reason."""

@@ -20,6 +20,7 @@ from ml4t_kernel.schema import (
     Ambiguity,
     Batch,
     BornSide,
+    ChargeKind,
     Gone,
     IntentAction,
     Kind,
@@ -98,6 +99,7 @@ MATCHED = {
     Phase: "OPEN INSIDE CLOSE DECISION_CLOSE BOOKING",
     ActionKind: "SPLIT DIVIDEND DELISTING STALE",
     IntentAction: "SUBMIT CANCEL REPLACE",
+    ChargeKind: "BORROW INTEREST",
     Ambiguity: "TWO_SIDED ENTRY_BAR TRAIL",
     RunStatus: "OK GROW_TAPE GROW_QUEUES",
     Gone: "NO DELISTED STALE",
@@ -131,7 +133,7 @@ def test_a_size_has_one_unit():
 def test_integers_are_those_of_the_enums():
     """Each enum is unwrapped whole, in its order: a member added at the end has to be named there too."""
     plain = {name: value for name, value in vars(enums).items() if name.isupper() and type(value) is int}
-    prefixes = {Reason: "R_", Origin: "O_", ActionKind: "A_", Gone: "G_"}
+    prefixes = {Reason: "R_", Origin: "O_", ActionKind: "A_", ChargeKind: "C_", Gone: "G_"}
     for enum in ENUMS:
         prefix = prefixes.get(enum, "")
         assert {member.name: plain.get(prefix + member.name) for member in enum} == {m.name: int(m) for m in enum}
