@@ -34,9 +34,7 @@ def charge(run):
     basis = cash - shorts
     rate = config["credit_rate"] if basis > 0 else config["debit_rate"]
     interest = basis * rate * days / DAYS_A_YEAR
-    if interest != 0 and abs(basis) < DUST * run.equity:
-        reached("1.2 dust")
-    elif interest != 0:
+    if interest != 0 and not abs(basis) < DUST * run.equity:
         reached("1.2 credit" if interest > 0 else "1.2 debit")
         run.cash += interest
         run.interest += interest
