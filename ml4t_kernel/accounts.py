@@ -51,7 +51,7 @@ def walk_nights(start, stop, market, intents, params, book, tape):
         edge = stop
         jumps = True
         if params.has_charges:
-            edge = charge_night(t, stop, market, params, book, tape)
+            edge = charge_night(t, stop, market, intents, params, book, tape)
             # What 1.2 alone has moved is a return, of this bar.
             jumps = s.equity == s.previous_equity
             if not jumps:

@@ -32,7 +32,7 @@ COUNTERS = set(
     "live dormant".split()
 )
 """What STATE counts besides cursors."""
-OTHER_CURSORS = {"bar", "event", "fresh", "to_charge"}
+OTHER_CURSORS = {"bar", "event", "fresh"}
 
 
 def assert_cursors_within(states, market, intents, params, book, tape):

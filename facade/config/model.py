@@ -61,7 +61,10 @@ class Config(BaseModel):
     lot: NonNegative = account(1.0, "Quantities are whole multiples of it; 0 is fractional.", "shares")
     min_notional: NonNegative = account(0.0, "Smaller orders are refused.", "account currency")
     periods_per_year: Positive | None = account(
-        None, "Bars a year for annualised metrics; None derives it from the timestamps.", "bars", told=""
+        None,
+        "Bars a year for annualised metrics, and for rates where bars have no dates; None derives it.",
+        "bars",
+        told="",
     )
     borrow_fee: Rate = account(0.0, "Fee a year of what is held short.", "fraction of its value", told="on")
     credit_rate: Rate = account(0.0, "Interest a year on cash less the value of shorts.", "fraction of it", told="on")

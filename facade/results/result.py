@@ -133,8 +133,8 @@ class Result:
     def trades(self) -> pl.DataFrame:
         """Every round trip (flat to flat, or to a change of side), one row each, in order of closing.
 
-        What is still open at the end comes last, in the order of the panel, valued at its last mark: the sum of `pnl`
-        dividends and charges are the change of equity.
+        What is still open at the end comes last, in the order of the panel, valued at its last mark: `pnl` of all,
+        dividends and charges are together the change of equity.
 
         symbol (String): the asset
         direction (Enum): long or short

@@ -1,8 +1,9 @@
 """1.2: what holding over night costs and earns, on the book as the bar before left it."""
 
+from ml4t_kernel.bar.room import lack_of_room
 from ml4t_kernel.compile.jit import cold, inlined
 from ml4t_kernel.money.prices import RESIDUE
-from ml4t_kernel.schema import C_BORROW, C_INTEREST, GROW_TAPE, NO_ROW
+from ml4t_kernel.schema import C_BORROW, C_INTEREST, GROW_TAPE, NO_ROW, OK
 
 DAYS_A_YEAR = 360.0
 
@@ -54,18 +55,20 @@ def charge_positions(t, market, params, book, tape):
 
 
 @cold
-def charge_night(t, stop, market, params, book, tape):
-    """1.2 before bar t, once, also when the bar is begun again because a tape had to grow.
+def charge_night(t, stop, market, intents, params, book, tape):
+    """1.2 before bar t; returns the first bar that a walk must not pass, since there may be charges before it.
 
-    Returns the first bar that a walk must not pass, since there may be charges before it: t itself, and state.status is
-    GROW_TAPE, where the rows of this one may not fit, and nothing has been charged.
+    Where the bar may need room it returns t itself, and nothing has been charged: whoever stops there has the account
+    of the bar before.
     """
     s = book.state[0]
-    if t >= s.to_charge:
+    s.status = lack_of_room(t, market, intents, params, book, tape)
+    if s.status != OK:
+        return t
+    # Below zero nobody lends or collects any more: the account is bankrupt, or was when it closed its last position.
+    if market.days[t] > 0.0 and s.equity > 0.0:
         if params.record and s.charges + s.held + 1 > tape.charges.shape[0]:
             s.status = GROW_TAPE
             return t
-        s.to_charge = t + 1
-        if market.days[t] > 0.0 and not s.frozen:
-            charge_positions(t, market, params, book, tape)
+        charge_positions(t, market, params, book, tape)
     return next_night(t, stop, market)

@@ -56,7 +56,7 @@ class Market(NamedTuple):
     bars: (T, A, 4) float64, PRICES of each bar on one line of cache; volume: (T, A) float64; budget_volume: (T, A) or
     (1, 1); half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
     (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of
-    the next session (T: none); days: (T,) float64, calendar days since the bar before (0 within a session); actions,
+    the next session (T: none); days: (T,) float64, days that rates count before the bar (1.2); actions,
     stale: (E,) ACTION sorted by bar.
 
     open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` asks `views` for them.

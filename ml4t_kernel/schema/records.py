@@ -121,7 +121,6 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
         "interest": ("f8", "Interest received less that paid."),
         "borrow_fees": ("f8", "Borrow fees paid."),
         "charges": ("i8", "Rows of Tape.charges."),
-        "to_charge": ("i8", "First bar before which nothing has been charged."),
     },
 }
 """Fields of STATE by group: type and meaning. What only one phase needs is in WORK."""

@@ -135,12 +135,14 @@ def test_what_rounding_leaves_of_cash_is_neither_lent_nor_owed(left, rows):
 
 
 def test_cash_below_zero_pays_the_debit_rate():
-    bars, sessions = [10, 10, 30, 30, 30], [FRIDAY, FRIDAY, MONDAY, TUESDAY, WEDNESDAY]
-    rows = [order(0, -40), order(1, 40)]
-    for run in told(bars, rows, sessions=sessions, initial_cash=600.0, debit_rate=0.09, **SHORTS):
-        # covered at 30: 1,000 - 1,200 = -200, and flat; -200 x 0.09 / 360 = -0.05; -200.05 x 0.09 / 360 = -0.0500125
-        assert run.charges == [(3, None, "interest", -0.05), (4, None, "interest", -0.0500125)], run.judge
-        assert run.cash[2:] == pytest.approx([-200, -200.05, -200.1000125], abs=1e-9), run.judge
+    prices = {"A": [10, 10, 30, 30, 30], "B": [10, 10, 40, 40, 40]}
+    sessions = [FRIDAY, FRIDAY, MONDAY, TUESDAY, WEDNESDAY]
+    rows = [order(0, -40), order(0, 30, "B"), order(1, 40)]
+    for run in told(prices, rows, sessions=sessions, initial_cash=800.0, debit_rate=0.09, **SHORTS):
+        # 800 + 400 - 300 = 900, covered at 30: 900 - 1,200 = -300 beside B at 1,200; -300 x 0.09 / 360 = -0.075, then
+        # -300.075 x 0.09 / 360 = -0.07501875
+        assert run.charges == [(3, None, "interest", -0.075), (4, None, "interest", -0.07501875)], run.judge
+        assert run.cash[2:] == pytest.approx([-300, -300.075, -300.15001875], abs=1e-9), run.judge
 
 
 # 90 of A bought and 5 of B sold at 10 leave 1,000 - 900 + 50 = 150; B at 50 is 250 short: b = -100, equity 800
@@ -246,6 +248,15 @@ def test_a_bankrupt_account_is_charged_nothing():
         # 1,000 - 0.12 - 1,200 = -200.12, closed at 30 and frozen
         assert run.charges == [FEE, INTEREST], run.judge
         assert run.equity == pytest.approx([600, 600, -200.12, -200.12, -200.12], abs=1e-9), run.judge
+
+
+def test_an_account_that_closed_its_last_position_below_zero_is_charged_nothing():
+    bars = [10, 10, (40, 40, 40, 40), 40, 40]
+    sessions = [FRIDAY, FRIDAY, MONDAY, TUESDAY, WEDNESDAY]
+    rules = {"stop_loss": 0.5, "debit_rate": 0.36, **SHORTS}
+    for run in told(bars, [order(0, -50)], sessions=sessions, initial_cash=600.0, **rules):
+        # 50 sold at 10, stopped out at 40: 600 + 500 - 2,000 = -900, and flat
+        assert run.charges == [] and run.equity[2:] == [-900, -900, -900], run.judge
 
 
 def test_a_fee_can_bankrupt_an_account():

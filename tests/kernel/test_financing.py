@@ -149,6 +149,8 @@ def test_slices_and_tapes_of_one_row_charge_each_bar_once(monkeypatch, alone):
         edge = min(bars, done + int(rng.integers(1, 90)))
         while done < edge:
             done = entries.advance(market, intents, records(inputs.params), book, tape, done, edge)
+            charges = plain(tape.charges)[: plain(book.state)["charges"][0]]
+            assert (charges["bar"] < done).all(), "whoever stops here has the account of the bar before"
             if done < edge:
                 book, tape = grow(book, tape)
     charged = plain(tape.charges)[: plain(book.state)["charges"][0]]
@@ -169,6 +171,23 @@ def test_a_row_of_a_sweep_is_its_single_run(keep):
         for name in ("final_value", "total_interest", "total_borrow_fees", "sharpe", "max_drawdown"):
             assert rows.table[name][row] == single.metrics[name], name
     assert rows.table["total_interest"].n_unique() > 2
+
+
+@pytest.mark.parametrize(("split", "values"), [("max_stale", [20, 5, 5]), ("allow_short_selling", [False, True, True])])
+def test_rows_of_other_days_are_not_run_together(split, values):
+    """The first row of the second group has no rates, and another number of bars a year than the last."""
+    panel = walk(2, bars=60)
+    buys = Signals.from_arrays(*np.arange(120).reshape(2, 60, 1).repeat(2, axis=2) % 40 == 0, size=0.4)
+    settings = [(252.0, 0.05), (12.0, 0.0), (252.0, 0.05)]
+    grid = [
+        {split: value, "periods_per_year": bars, "credit_rate": rate}
+        for value, (bars, rate) in zip(values, settings, strict=True)
+    ]
+    rows = sweep(panel, buys, Config(lot=0), grid, progress=False)
+    for row, given in enumerate(grid):
+        single = run_backtest(panel, buys, config=Config(lot=0, **given))
+        assert rows.table["total_interest"][row] == single.metrics["total_interest"]
+    assert rows.table["total_interest"][2] > 0
 
 
 def test_few_assets_of_a_wide_panel_keep_their_names():

@@ -16,7 +16,7 @@ def remember(run):
 
 def charge(run):
     """1.2: each short pays its fee, by asset; then interest on the cash that no short stands against."""
-    if run.t == 0:
+    if run.t == 0 or not run.equity > 0:
         return
     cash, held = run.recorded
     days, config = days_since(run), run.config

@@ -167,7 +167,7 @@ def structure_columns(
         capped * (1 + each("volume_basis", lambda value: value == "previous")),  # budget_volume
         reads_sigma * each("volatility_window", int),  # sigma
         each("max_stale", int),  # stale, events
-        is_charged(values) * (given.codes if isinstance(given, Varied) else 0),  # days
+        is_charged(values) * (1 + given.codes if isinstance(given, Varied) else 0),  # days
         each("allow_short_selling", int),  # weights that are lifted or refused
         each("entry_rank", lambda value: value == "rank"),  # ranks of orders; the demand for ranks
         *(which(name, (PerAsset, str)) for name in PER_ASSET),  # half_spread; rules, asset_rules
