@@ -37,7 +37,7 @@ def next_event(t, intents, book):
 
 @inlined
 def is_idle(book):
-    """Flat and nothing pending: without an event equity stands still, whatever prices do."""
+    """Flat and nothing pending: without an event, or a charge of 1.2, equity stands still, whatever prices do."""
     s = book.state[0]
     return s.held + s.waiting + s.asleep == 0 and s.orders == s.fresh
 
@@ -107,8 +107,8 @@ def is_starved(t, market, params, book, tape):
     """Nothing waits but rests of target buys, and no cash will come before they are served: they can do nothing.
 
     A fully invested account leaves such rests after each rebalance; serving them cost five floors on W1, and in whole
-    lots, where some cash is always left, as many. Cash comes from exits and dividends: a rule, a short or an order
-    decided since would be something else that waits.
+    lots, where some cash is always left, as many. Cash comes from exits, dividends and interest: the latter two came
+    before this open, and for an exit a rule, a short or an order decided since would have to wait as well.
     """
     s = book.state[0]
     if s.starved != s.live or s.orders > s.fresh or params.allow_short or params.has_rules:
