@@ -36,10 +36,14 @@ def new_book(assets: int, intents: int, orders: int) -> Book:
     rows = max(orders, 2 * assets) + 64
     arrays = [records(_apart(count, dtype)) for count, dtype in ((1, schema.STATE), (assets, schema.POSITION))]
     arrays += [records(_apart(count, dtype)) for count, dtype in ((assets, schema.QUEUE), (1, schema.WORK))]
-    nowhere = "stop_order take_profit_order working closing walk_bar budget_bar take_profit_met_bar ambiguous_bar"
-    none = {**dict.fromkeys(nowhere.split(), schema.NO_ROW), "stop_loss_price": np.nan, "take_profit_price": np.nan}
+    nowhere = (
+        "stop_order take_profit_order working closing walk_bar budget_bar take_profit_met_bar ambiguous_bar called "
+        "recalled"
+    )
+    unknown = ("stop_loss_price", "take_profit_price", "available", "fee")
+    none = {**dict.fromkeys(nowhere.split(), schema.NO_ROW), **dict.fromkeys(unknown, np.nan)}
     arrays += [
-        _beginning(schema.STATE, details=1, next_wake=schema.NEVER),
+        _beginning(schema.STATE, details=1, next_wake=schema.NEVER, called_bar=schema.NO_ROW, flow_factor=1.0),
         _beginning(schema.POSITION, **none),
         _beginning(schema.QUEUE),
     ]
@@ -72,7 +76,7 @@ PLAIN_DETAIL: dict[str, float] = {
 def new_tape(bars: int, rows: dict[str, int]) -> Tape:
     """An untouched tape (np.empty: pages cost only when written); rows: capacity by field name, equity excepted.
 
-    rows["gross"]: `bars` where shorting is allowed, else 1.
+    rows["gross"], rows["margin"]: `bars` where they are recorded, else 1.
     """
     sizes = {**rows, "equity": bars}
     tape = Tape(*(records(np.empty(max(1, sizes[name]), field.dtype)) for name, field in TAPE_FIELDS.items()))
@@ -96,13 +100,14 @@ def grown(array: np.ndarray, filled: int) -> np.ndarray:
 def grow(book: Book, tape: Tape, recorded: bool = True) -> tuple[Book, Tape]:
     """What the kernel asked for in state.status, with twice the rows: the queues, or each tape that is half full.
 
-    recorded: fills, trades and charges have rows of their own (params.record).
+    recorded: fills, trades, charges and incidents have rows of their own (params.record).
     """
     state = plain(book.state)[0]
     if state["status"] == schema.RunStatus.GROW_QUEUES:
         names = ("queue", "exits", "entries", "key_rank", "amounts")
         return book._replace(**{name: grown(getattr(book, name), 0) for name in names}), tape
-    names = ("orders", "details", "ambiguous", "booked", *(("fills", "trades", "charges") if recorded else ()))
+    recordings = ("fills", "trades", "charges", "incidents") if recorded else ()
+    names = ("orders", "details", "ambiguous", "booked", *recordings)
     filled = {name: int(state[name]) for name in names}
     full = [name for name, rows in filled.items() if 2 * rows >= len(getattr(tape, name))] or list(filled)
     return book, tape._replace(**{name: grown(getattr(tape, name), filled[name]) for name in full})

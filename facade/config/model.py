@@ -23,11 +23,12 @@ from facade.config.knobs import GROUPS, Knob, account, cost, knobs_of, policy, r
 from facade.config.per_asset import FREEZE, PerAsset
 from facade.config.toml import toml_text
 from facade.errors import ConfigError
-from ml4t_kernel.schema import MAX_TIERS, MOST_BARS
+from ml4t_kernel.schema import MAX_SETTLEMENT, MAX_TIERS, MOST_BARS
 
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Margin = Annotated[float, Field(gt=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=MOST_BARS)]
 FractionRule = Fraction | Annotated[Mapping[str, Fraction], *FREEZE] | None
@@ -69,6 +70,50 @@ class Config(BaseModel):
     borrow_fee: Rate = account(0.0, "Fee a year of what is held short.", "fraction of its value", told="on")
     credit_rate: Rate = account(0.0, "Interest a year on cash less the value of shorts.", "fraction of it", told="on")
     debit_rate: Rate = account(0.0, "The same where that is below zero.", "fraction of it", told="on")
+    account: Literal["cash", "margin"] = account(
+        "cash", "What entries may use: cash, or equity less margin requirements.", "policy", flag=("margin", "margin")
+    )
+    initial_margin: Margin = account(
+        0.5, "What a long position requires to be opened.", "fraction of its value", told="", part_of="account"
+    )
+    maintenance_margin: Margin = account(
+        0.25, "Below which sum of equity a margin call comes.", "fraction of its value", told="", part_of="account"
+    )
+    short_initial_margin: Margin = account(
+        0.5, "The initial margin of shorts.", "fraction of its value", told="", part_of="account"
+    )
+    short_maintenance_margin: Margin = account(
+        0.30, "The maintenance margin of shorts.", "fraction of its value", told="", part_of="account"
+    )
+    margin_call: Literal["pro_rata", "all"] = account(
+        "pro_rata",
+        "What a margin call sells: of each position what is needed, or everything.",
+        "policy",
+        flag=("call_all", "all"),
+        told="",
+        part_of="account",
+    )
+    cash_buffer: Rate = account(0.0, "Part of equity that entries leave alone.", "fraction of equity", told="on")
+    max_leverage: Positive | None = account(
+        None, "Most gross exposure after an entry; None is no limit.", "multiple of equity", told="on"
+    )
+    settlement: Annotated[int, Field(ge=0, le=MAX_SETTLEMENT)] = account(
+        0, "Sessions until what a sale brought can be spent.", "sessions", told="on"
+    )
+    short_availability: Literal["unlimited", "listed"] = account(
+        "unlimited",
+        "Whether stocks without a row of `borrow` can be shorted.",
+        "policy",
+        flag=("listed_only", "listed"),
+        told="",
+    )
+    recall: Literal["excess", "off"] = account(
+        "excess",
+        "Whether a short beyond what can be borrowed is bought back.",
+        "policy",
+        flag=("recalls", "excess"),
+        told="",
+    )
 
     # costs
     commission_rate: Rate = cost(0.0, "Commission of a taker fill.", "fraction of notional")
@@ -196,6 +241,22 @@ class Config(BaseModel):
             if not starts or starts[0] != 0 or not rising or len(starts) > MAX_TIERS:
                 raise ValueError("tiers")
         return tiers
+
+    @model_validator(mode="after")
+    def _margins_agree(self) -> Self:
+        for side in ("", "short_"):
+            initial, maintenance = f"{side}initial_margin", f"{side}maintenance_margin"
+            if getattr(self, maintenance) > getattr(self, initial):
+                raise ValueError(
+                    f"{maintenance}={getattr(self, maintenance)!r} is above {initial}={getattr(self, initial)!r}; "
+                    f"allowed: at most the initial margin"
+                )
+        if self.account == "margin" and self.settlement:
+            raise ValueError(
+                f"settlement={self.settlement!r} is of account='cash': an account on margin may borrow meanwhile; "
+                f"allowed with account='margin': 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _maximum_above_minimum(self) -> Self:

@@ -29,6 +29,7 @@ from ml4t_kernel.schema import (
     EVENT_SIGNAL,
     EVENT_STALE,
     EVENT_TARGET,
+    FLOW,
     RULES,
     Intents,
     Kind,
@@ -95,6 +96,7 @@ def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None
         orders=draft.orders,
         rules=frozen(draft.rules, RULES),
         asset_rules=frozen(draft.asset_rules, np.int32),
+        flows=frozen(np.zeros(0, FLOW), FLOW),
     )
     used = traded_assets(intents, panel.shape[1])
     if used is not None:

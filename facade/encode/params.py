@@ -65,6 +65,7 @@ OWN: dict[str, Made] = {
     "tier_rate": ("commission_tiers", lambda value: _tier(value, 1)),
     "spread_mode": ("spread", lambda value: 2 if isinstance(value, str) else int(isinstance(value, Mapping))),
     "half_spread": ("spread", lambda value: value / 2 if isinstance(value, float) else 0.0),
+    "max_leverage": ("max_leverage", _number_or(np.inf)),
 }
 """Fields of PARAMS that are made of one of Config in a way of their own."""
 PARTS: dict[str, Made] = {
@@ -186,6 +187,12 @@ def _fill(rows: Any, values: Mapping[str, Any], has_volume: bool) -> None:
         has_rules = has_rules | values[f"has_{name}"]
     rows["has_rules"] = has_rules
     rows["has_charges"] = is_charged(values)
+    rows["has_limits"] = (
+        (values["margin"] != 0)
+        | (values["cash_buffer"] != 0)
+        | (values["max_leverage"] < np.inf)
+        | (values["settlement"] != 0)
+    )
     rows["signal_size"], rows["size_type"], rows["record"] = 1.0, int(SizeType.FRACTION), 1
 
 

@@ -8,11 +8,17 @@ from ml4t_kernel.schema.records import (
     ACTION,
     AMBIGUOUS,
     BOOKED,
+    BORROW,
     CHARGE,
     DETAIL,
     EQUITY,
     FILL,
+    FLOW,
+    FUNDING,
+    INCIDENT,
+    INSTRUMENT,
     INTENT,
+    MARGIN_ROW,
     ORDER,
     PARAMS,
     POSITION,
@@ -57,7 +63,8 @@ class Market(NamedTuple):
     (1, 1); half_spread: (1, 1), (1, A) or (T, A) fraction; sigma: (T, A) or (1, 1); block_high, block_low:
     (ceil(T / BLOCK), A) extremes of BLOCK bars, or (0, 1): chains never sleep; session_end: (T,) int32, first bar of
     the next session (T: none); days: (T,) float64, days that rates count before the bar (1.2); actions,
-    stale: (E,) ACTION sorted by bar.
+    stale: (E,) ACTION sorted by bar; instruments: (A,) INSTRUMENT, or one unused row where none are given; borrow:
+    (B,) BORROW; funding: (F,) FUNDING.
 
     open, high, low, close: (T, A) views of `bars`; compiled, `compile.references` asks `views` for them.
     """
@@ -73,6 +80,9 @@ class Market(NamedTuple):
     days: Floats
     actions: Annotated[Any, _rows(ACTION)]
     stale: Annotated[Any, _rows(ACTION)]
+    instruments: Annotated[Any, _rows(INSTRUMENT)]
+    borrow: Annotated[Any, _rows(BORROW)]
+    funding: Annotated[Any, _rows(FUNDING)]
 
     @staticmethod
     def views() -> dict[str, tuple[str, int, int]]:
@@ -101,7 +111,7 @@ class Intents(NamedTuple):
     bars with an event, ascending, then T; weights: (R, C) target weights or shares, NaN leaves alone; target_bars:
     (R,) int32 bar of each row; target_assets: (C,) int32 asset of each column, ascending (assets never wanted may
     be left out); signals: (G,) SIGNAL; orders: (I,) INTENT; rules: (>=1,) RULES; asset_rules: (A,) int32 row of
-    rules for targets and signals."""
+    rules for targets and signals; flows: (W,) FLOW."""
 
     events: Annotated[Any, _rows("u1")]
     event_bars: Ints
@@ -112,6 +122,7 @@ class Intents(NamedTuple):
     orders: Annotated[Any, _rows(INTENT)]
     rules: Annotated[Any, _rows(RULES)]
     asset_rules: Ints
+    flows: Annotated[Any, _rows(FLOW)]
 
 
 class Book(NamedTuple):
@@ -119,7 +130,8 @@ class Book(NamedTuple):
     new_state, new_position, new_queue: (1,) row with which each begins; held, waiting, asleep, inside, touched:
     (A,) int32 assets; placed: (I,) int32 order row of each intent (-1 not yet, -2 withdrawn, <= -3: row -(x + 3) of
     details, a child not yet born); queue, exits, entries: (Q,) int32 order rows; key_rank, amounts: (Q,) float64;
-    active: (A,) uint8, 0: neither held nor with a working order (1: perhaps)."""
+    active: (A,) uint8, 0: neither held nor with a working order (1: perhaps); settling: (MAX_SETTLEMENT + 1,) cash of
+    sales that becomes spendable that many sessions from now."""
 
     state: Annotated[Any, _rows(STATE)]
     positions: Annotated[Any, _rows(POSITION)]
@@ -140,11 +152,13 @@ class Book(NamedTuple):
     key_rank: Floats
     amounts: Floats
     active: Annotated[Any, _rows("u1")]
+    settling: Floats
 
 
 class Tape(NamedTuple):
     """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross exposure
-    (only where shorting is allowed, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED, CHARGE rows."""
+    (only where shorting is allowed or on margin, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED, CHARGE,
+    INCIDENT rows, (T,) MARGIN_ROW (of an account on margin, else one unused row)."""
 
     orders: Annotated[Any, _rows(ORDER)]
     details: Annotated[Any, _rows(DETAIL)]
@@ -155,6 +169,8 @@ class Tape(NamedTuple):
     ambiguous: Annotated[Any, _rows(AMBIGUOUS)]
     booked: Annotated[Any, _rows(BOOKED)]
     charges: Annotated[Any, _rows(CHARGE)]
+    incidents: Annotated[Any, _rows(INCIDENT)]
+    margin: Annotated[Any, _rows(MARGIN_ROW)]
 
 
 class Argument(NamedTuple):

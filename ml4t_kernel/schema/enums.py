@@ -59,6 +59,11 @@ class Reason(IntEnum):
     SIGNAL_EXIT = 15
     VOLUME = 16
     DIVIDEND = 17
+    MARGIN = 18
+    LEVERAGE = 19
+    MARGIN_CALL = 20
+    RESTORED = 21
+    NO_BORROW = 22
 
 
 class Origin(IntEnum):
@@ -77,6 +82,8 @@ class Origin(IntEnum):
     DELISTING = 10
     BANKRUPTCY = 11
     CASH_IN_LIEU = 12
+    MARGIN_CALL = 13
+    RECALL = 14
 
 
 class Phase(IntEnum):
@@ -107,10 +114,29 @@ class ActionKind(IntEnum):
 
 
 class ChargeKind(IntEnum):
-    """What holding over night costs or earns (clause 1.2)."""
+    """What moves cash before the open: holding over night (clause 1.2), or who puts money in or takes it out (1.3)."""
 
     BORROW = 0
     INTEREST = 1
+    FLOW = 2
+    FUNDING = 3
+
+
+class EventKind(IntEnum):
+    """What happened to the account besides fills and charges (clauses 1.3, 1.5, 4.5)."""
+
+    MARGIN_CALL = 0
+    BANKRUPT = 1
+    FLOW_REFUSED = 2
+    RECALL = 3
+
+
+class InstrumentKind(IntEnum):
+    """What an asset is (clause 0.7)."""
+
+    STOCK = 0
+    FUTURE = 1
+    PERPETUAL = 2
 
 
 class IntentAction(IntEnum):
@@ -200,13 +226,16 @@ R_EXPIRED, R_REPLACED, R_GROUP, R_CANCELLED, R_FLAT, R_DELISTED = (int(Reason(va
 R_BANKRUPT, R_NO_PRICE, R_NO_EQUITY, R_SIGNAL_EXIT, R_VOLUME, R_DIVIDEND = (
     int(Reason(value)) for value in range(12, 18)
 )
+R_MARGIN, R_LEVERAGE, R_MARGIN_CALL, R_RESTORED, R_NO_BORROW = (int(Reason(value)) for value in range(18, 23))
 O_ORDER, O_TARGET, O_SIGNAL_ENTRY, O_SIGNAL_EXIT, O_CHILD = (int(Origin(value)) for value in range(5))
 O_STOP_LOSS, O_TAKE_PROFIT, O_TRAILING_STOP, O_BREAK_EVEN, O_TIME_EXIT = (int(Origin(value)) for value in range(5, 10))
-O_DELISTING, O_BANKRUPTCY, O_CASH_IN_LIEU = (int(Origin(value)) for value in range(10, 13))
+O_DELISTING, O_BANKRUPTCY, O_CASH_IN_LIEU, O_MARGIN_CALL, O_RECALL = (int(Origin(value)) for value in range(10, 15))
 OPEN, INSIDE, CLOSE, DECISION_CLOSE, BOOKING = (int(member) for member in Phase)
 TWO_SIDED, ENTRY_BAR, TRAIL = (int(member) for member in Ambiguity)
 A_SPLIT, A_DIVIDEND, A_DELISTING, A_STALE = (int(member) for member in ActionKind)
-C_BORROW, C_INTEREST = (int(member) for member in ChargeKind)
+C_BORROW, C_INTEREST, C_FLOW, C_FUNDING = (int(member) for member in ChargeKind)
+E_MARGIN_CALL, E_BANKRUPT, E_FLOW_REFUSED, E_RECALL = (int(member) for member in EventKind)
+STOCK, FUTURE, PERPETUAL = (int(member) for member in InstrumentKind)
 SUBMIT, CANCEL, REPLACE = (int(member) for member in IntentAction)
 SHARES, VALUE, FRACTION, TARGET_SHARES, TARGET_VALUE, TARGET_FRACTION = (int(member) for member in SizeType)
 PESSIMISTIC, OPTIMISTIC, NEAREST = (int(member) for member in Tie)
@@ -220,6 +249,7 @@ RUN_WIDE, PER_ASSET, PER_BAR = (int(member) for member in SpreadMode)
 # Bits of Intents.events: what happens on a bar besides prices.
 EVENT_ACTION, EVENT_TARGET, EVENT_SIGNAL, EVENT_ORDER, EVENT_STALE = 1, 2, 4, 8, 16
 EVENT_ENTRY = 32  # besides EVENT_SIGNAL: some signal of the bar enters
+EVENT_BORROW = 64  # what can be borrowed changes (1.5)
 # Bits of SIGNAL.bits
 ENTER_LONG, EXIT_LONG, ENTER_SHORT, EXIT_SHORT = 1, 2, 4, 8
 # Values of POSITION.stale_levels: an addition that the levels have not taken in, a split that only divided them
@@ -232,5 +262,6 @@ NO_ROW = -1  # of a table: none
 WITHDRAWN, UNBORN = -2, -3  # Book.placed: never to be, and (minus a row of details) a child not born yet
 NEVER = np.iinfo(np.int32).max  # an expiry bar that never comes
 MAX_TIERS = 8
+MAX_SETTLEMENT = 10  # sessions
 MOST_BARS = 1_000_000_000  # that an order, a time exit or a cooldown may count: with a bar's number it fits 32 bits
 BLOCK = 64  # bars over which the chain of an asset may sleep

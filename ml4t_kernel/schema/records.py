@@ -40,7 +40,14 @@ PARAMS = np.dtype(
     ]
     # 1.2: rates a year, fractions; whether any is not 0. Behind what every order reads
     + [(name, "f8") for name in ("borrow_fee", "credit_rate", "debit_rate")]
-    + [("has_charges", "i8")],
+    + [("has_charges", "i8")]
+    # 6.2, 4.5: margin rates; what stays untouched of equity; inf: no limit
+    + [(name, "f8") for name in "initial_margin maintenance_margin".split()]
+    + [(name, "f8") for name in "short_initial_margin short_maintenance_margin cash_buffer max_leverage".split()]
+    # margin: the account is on it; call_all, listed_only, recalls: flags of 4.5 and 1.5; settlement: sessions;
+    # has_limits: any of 6.2 besides the plain cash check; has_instruments, has_borrow: the panel gives them
+    + [(name, "i8") for name in "margin call_all listed_only recalls settlement".split()]
+    + [(name, "i8") for name in "has_limits has_instruments has_borrow".split()],
     align=True,
 )
 """One row a configuration; every scalar knob of a run."""
@@ -120,7 +127,21 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
     "what nights cost and earn (1.2)": {
         "interest": ("f8", "Interest received less that paid."),
         "borrow_fees": ("f8", "Borrow fees paid."),
+        "funding": ("f8", "Funding received less that paid."),
+        "flows": ("f8", "Deposits less withdrawals."),
+        "flow_factor": ("f8", "By what flows have multiplied the account: product of (E + F) / E."),
+        "sum_leverage": ("f8", "Sum over bars of gross / E, of an account with limits of its own (params.has_limits)."),
+        "max_leverage": ("f8", "The largest of these."),
         "charges": ("i8", "Rows of Tape.charges."),
+        "incidents": ("i8", "Rows of Tape.incidents."),
+        "margin_calls": ("i8", "Closes with a margin call (4.5)."),
+        "recalls": ("i8", "Recalls born (1.5)."),
+        "forced": ("i8", "Forced orders that live."),
+        "called_bar": ("i8", "Bar of the last margin call, at whose close entries are refused; -1: none."),
+        "session_edge": ("i8", "First bar of the session after the one up to which sales have settled (6.2)."),
+        "flow": ("i8", "Next row of Intents.flows."),
+        "borrow": ("i8", "Next row of Market.borrow."),
+        "fund": ("i8", "Next row of Market.funding."),
     },
 }
 """Fields of STATE by group: type and meaning. What only one phase needs is in WORK."""
@@ -152,7 +173,9 @@ POSITION = np.dtype(
     + [(name, "f8") for name in "stop_loss take_profit trailing_stop trail_activation break_even".split()]
     + [(name, "f8") for name in "stop_loss_price take_profit_price".split()]
     + [(name, "i4") for name in "walk_bar take_profit_met_bar ambiguous_bar ambiguous_kinds".split()]
-    + [(name, "f8") for name in "pad1 pad2 pad3 pad4 pad5 pad6 pad7".split()],
+    + [(name, "f8") for name in "available fee".split()]
+    + [(name, "i4") for name in "called recalled".split()]
+    + [(name, "f8") for name in "pad1 pad2 pad3 pad4".split()],
     align=True,
 )
 """One row an asset.
@@ -161,7 +184,8 @@ mark: last price in today's shares (0: never priced). water_mark, stop_level, ta
 (5.1; -inf or inf: none). armed, even: the trail and break-even are on. stop_origin: the rule of stop_level.
 stale_levels: ADDED, additions have not been taken in; DIVIDED, a split has rounded the levels since they were made.
 high, low: extremes of the trade. born_bar, born_at (price), born_side, born_after_open: birth of the position (3.2),
-the same four as of an order. working, closing, stop_order, take_profit_order: order rows, -1 none. gone: Gone. listed:
+the same four as of an order. working, closing, stop_order, take_profit_order, called, recalled: order rows, -1 none.
+available, fee: of the row of Market.borrow in force, NaN: none, the run's (1.5). gone: Gone. listed:
 1 while in Book.held. touched: 1 while in Book.touched. budget, used_buy, used_sell: of bar budget_bar (6.1).
 cool_until: first bar at whose close entries are decided again."""
 
@@ -204,17 +228,20 @@ parent, first_child, next_sibling: rows of this table, 0 none. born_bar, born_at
 birth of a child (3.2). met_bar: bar inside which it was met last."""
 
 WORK = _dtype(
-    f8="want level limit phase_price volume sigma half_spread price need available spendable short_value",
+    f8="want level limit phase_price volume sigma half_spread price need available spendable short_value "
+    "net_value gross_value requirement unsettled leeway leverage_need rate keep unit",
     i8="exits entries reachable touched births_inside",
     i4="bar asset order born_from",
-    u1="phase origin passive stop entry short_cash batch born_side opened",
+    u1="phase origin passive stop entry short_cash batch born_side opened cash_reason",
 )
 """Scratch (one row). The slice being priced: want (signed shares); level (price before costs); limit (worst price
 allowed); phase_price (O or C that shorts are valued at); volume of the bar; need and available (cash); passive, stop,
 entry, batch: how it executes; short_cash: 1 when cash cut it; born_from: first order row that the turn could have
 brought to life; opened: 1 once a fill of the turn opened a position.
 
-Of a phase: short_value (of all shorts, at its prices), spendable (cash for entries inside, 3.4), exits and entries
+Of a phase: short_value (of all shorts, at its prices), net_value, gross_value, requirement (of all positions, signed,
+unsigned, by initial rates), unsettled (cash of sales), leeway (what entries inside may use of the leverage, as spendable
+of the first limit), spendable (cash for entries inside, 3.4), exits and entries
 (rows in the lists of that name), reachable (rows in Book.queue of the asset that is walked), touched (rows in
 Book.touched), births_inside (positions and children born inside so far)."""
 FILL = _dtype(f8="quantity price fee slippage", i4="order bar asset", u1="phase origin bits pad1")
@@ -231,11 +258,27 @@ AMBIGUOUS = _dtype(i4="bar asset", u1="kind pad1 pad2 pad3")
 BOOKED = _dtype(f8="value shares cash", i4="bar asset kind pad1")
 """One row a corporate action that met a position or a live order. shares: after the action; cash: booked."""
 CHARGE = _dtype(f8="amount", i4="bar asset kind pad1")
-"""One row a borrow fee or interest. amount: as it moved cash; asset: -1 of interest, which the account pays."""
+"""One row a charge. amount: as it moved cash; asset: -1 of interest and flows, which are the account's."""
+INCIDENT = _dtype(f8="quantity value limit", i4="bar asset kind pad1")
+"""One row an event of the account (8). quantity: signed, as ordered, NaN where there is none; value, limit: what was
+compared; asset: -1 of the whole account."""
+MARGIN_ROW = _dtype(f8="initial maintenance")
+"""One row a bar of an account on margin: sums of the requirements at the marks (6.2)."""
 
 ACTION = _dtype(f8="value", i4="bar asset kind pad1")
 """Sorted by bar, then ex-date, asset, kind. value: new per old, cash per share, or recovery price (NaN:
 delisting_return)."""
+BORROW = _dtype(f8="available fee", i4="bar asset")
+"""Sorted by bar, then asset. available: shares of today, inf: no limit; fee: a year, NaN: the run's."""
+FUNDING = _dtype(f8="rate", i4="bar asset")
+"""Sorted by bar, then time. rate: of the value at the mark before the bar; longs pay a positive one."""
+FLOW = _dtype(f8="amount", i4="bar pad1")
+"""Sorted by bar, at most one a bar. amount: + into the account."""
+INSTRUMENT = _dtype(
+    f8="multiplier lot initial maintenance short_initial short_maintenance", i4="kind by_contract"
+)
+"""One row an asset (0.7); NaN: the run's. by_contract: the four margins are currency a contract. The prices that the
+kernel sees are those of a whole contract, so that multiplier is for whoever reads a tape."""
 SIGNAL = _dtype(f8="amount rank", i4="bar asset", u1="bits pad1 pad2 pad3 pad4 pad5 pad6 pad7")
 """Sorted by bar, then asset. amount: in units of params.size_type, positive."""
 INTENT = _dtype(
