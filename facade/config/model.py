@@ -19,7 +19,8 @@ from pydantic import (
 )
 
 from facade.config.errors import explain
-from facade.config.knobs import GROUPS, Knob, account, cost, knobs_of, policy, rule, schema_with, volume
+from facade.config.knobs import GROUPS, Knob, cost, knobs_of, policy, rule, schema_with, volume
+from facade.config.knobs import account as of_account  # the field of that name is Config.account
 from facade.config.per_asset import FREEZE, PerAsset
 from facade.config.toml import toml_text
 from facade.errors import ConfigError
@@ -57,35 +58,35 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     # account
-    initial_cash: Positive = account(100_000.0, "Cash before the first bar.", "account currency", told="")
-    allow_short_selling: bool = account(False, "Whether positions may be short.", "flag", flag=("allow_short", True))
-    lot: NonNegative = account(1.0, "Quantities are whole multiples of it; 0 is fractional.", "shares")
-    min_notional: NonNegative = account(0.0, "Smaller orders are refused.", "account currency")
-    periods_per_year: Positive | None = account(
+    initial_cash: Positive = of_account(100_000.0, "Cash before the first bar.", "account currency", told="")
+    allow_short_selling: bool = of_account(False, "Whether positions may be short.", "flag", flag=("allow_short", True))
+    lot: NonNegative = of_account(1.0, "Quantities are whole multiples of it; 0 is fractional.", "shares")
+    min_notional: NonNegative = of_account(0.0, "Smaller orders are refused.", "account currency")
+    periods_per_year: Positive | None = of_account(
         None,
         "Bars a year for annualised metrics, and for rates where bars have no dates; None derives it.",
         "bars",
         told="",
     )
-    borrow_fee: Rate = account(0.0, "Fee a year of what is held short.", "fraction of its value", told="on")
-    credit_rate: Rate = account(0.0, "Interest a year on cash less the value of shorts.", "fraction of it", told="on")
-    debit_rate: Rate = account(0.0, "The same where that is below zero.", "fraction of it", told="on")
-    account: Literal["cash", "margin"] = account(
+    borrow_fee: Rate = of_account(0.0, "Fee a year of what is held short.", "fraction of its value", told="on")
+    credit_rate: Rate = of_account(0.0, "Interest a year on cash less the value of shorts.", "fraction of it", told="on")
+    debit_rate: Rate = of_account(0.0, "The same where that is below zero.", "fraction of it", told="on")
+    account: Literal["cash", "margin"] = of_account(
         "cash", "What entries may use: cash, or equity less margin requirements.", "policy", flag=("margin", "margin")
     )
-    initial_margin: Margin = account(
+    initial_margin: Margin = of_account(
         0.5, "What a long position requires to be opened.", "fraction of its value", told="", part_of="account"
     )
-    maintenance_margin: Margin = account(
+    maintenance_margin: Margin = of_account(
         0.25, "Below which sum of equity a margin call comes.", "fraction of its value", told="", part_of="account"
     )
-    short_initial_margin: Margin = account(
+    short_initial_margin: Margin = of_account(
         0.5, "The initial margin of shorts.", "fraction of its value", told="", part_of="account"
     )
-    short_maintenance_margin: Margin = account(
+    short_maintenance_margin: Margin = of_account(
         0.30, "The maintenance margin of shorts.", "fraction of its value", told="", part_of="account"
     )
-    margin_call: Literal["pro_rata", "all"] = account(
+    margin_call: Literal["pro_rata", "all"] = of_account(
         "pro_rata",
         "What a margin call sells: of each position what is needed, or everything.",
         "policy",
@@ -93,21 +94,21 @@ class Config(BaseModel):
         told="",
         part_of="account",
     )
-    cash_buffer: Rate = account(0.0, "Part of equity that entries leave alone.", "fraction of equity", told="on")
-    max_leverage: Positive | None = account(
+    cash_buffer: Rate = of_account(0.0, "Part of equity that entries leave alone.", "fraction of equity", told="on")
+    max_leverage: Positive | None = of_account(
         None, "Most gross exposure after an entry; None is no limit.", "multiple of equity", told="on"
     )
-    settlement: Annotated[int, Field(ge=0, le=MAX_SETTLEMENT)] = account(
+    settlement: Annotated[int, Field(ge=0, le=MAX_SETTLEMENT)] = of_account(
         0, "Sessions until what a sale brought can be spent.", "sessions", told="on"
     )
-    short_availability: Literal["unlimited", "listed"] = account(
+    short_availability: Literal["unlimited", "listed"] = of_account(
         "unlimited",
         "Whether stocks without a row of `borrow` can be shorted.",
         "policy",
         flag=("listed_only", "listed"),
         told="",
     )
-    recall: Literal["excess", "off"] = account(
+    recall: Literal["excess", "off"] = of_account(
         "excess",
         "Whether a short beyond what can be borrowed is bought back.",
         "policy",
