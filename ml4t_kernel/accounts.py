@@ -1,6 +1,6 @@
 """Accounts, one after the other: their beginning, and the walk over the bars of each."""
 
-from ml4t_kernel.bar.financing import charge_night
+from ml4t_kernel.bar.financing import book_before_open
 from ml4t_kernel.bar.gates import is_idle, is_quiet, moves_no_idle, next_event
 from ml4t_kernel.bar.quiet import record_idle, walk_quiet
 from ml4t_kernel.bar.room import lack_of_room
@@ -25,7 +25,7 @@ def walk(start, stop, jumps, market, intents, params, book, tape):
             record_idle(t, event, params, book, tape)
             t = event
             continue
-        if event > t and is_quiet(book):
+        if event > t and is_quiet(params, book):
             t = walk_quiet(t, event, market, params, book, tape)
             if t == stop:
                 break
@@ -43,7 +43,7 @@ def walk(start, stop, jumps, market, intents, params, book, tape):
 
 @inlined
 def walk_nights(start, stop, market, intents, params, book, tape):
-    """Bars start .. stop - 1, all at once, or from night to night where these cost or earn something (1.2)."""
+    """Bars start .. stop - 1, all at once, or from one booking of 1.2 and 1.3 to the next."""
     s = book.state[0]
     s.status = OK
     t = start
@@ -51,7 +51,7 @@ def walk_nights(start, stop, market, intents, params, book, tape):
         edge = stop
         jumps = True
         if params.has_charges:
-            edge = charge_night(t, stop, market, intents, params, book, tape)
+            edge = book_before_open(t, stop, market, intents, params, book, tape)
             # What 1.2 alone has moved is a return, of this bar.
             jumps = s.equity == s.previous_equity
             if not jumps:
@@ -70,6 +70,8 @@ def begin_account(params, book):
     # Scratch that the account before may have left where this one does not reset it.
     w.short_value = 0.0
     w.touched = 0
+    for j in range(book.settling.shape[0]):
+        book.settling[j] = 0.0
     for a in range(book.positions.shape[0]):
         book.active[a] = 0
         book.positions[a] = book.new_position[0]

@@ -49,7 +49,7 @@ def new_book(assets: int, intents: int, orders: int) -> Book:
     ]
     arrays += [_apart(count, np.int32) for count in (*[assets] * 5, intents, *[rows] * 3)]
     arrays += [_apart(rows, np.float64) for _ in range(2)]
-    arrays += [_apart(assets, np.uint8)]
+    arrays += [_apart(assets, np.uint8), _apart(schema.MAX_SETTLEMENT + 1, np.float64)]
     return Book._make(arrays)
 
 

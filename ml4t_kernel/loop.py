@@ -6,6 +6,7 @@ from ml4t_kernel.bar.gates import (
     chains_may_act,
     decides,
     executes_at_decision,
+    may_recall,
     settles,
     something_executes,
     something_wakes,
@@ -14,6 +15,7 @@ from ml4t_kernel.bar.gates import (
 )
 from ml4t_kernel.bar.inside import fill_inside_bar
 from ml4t_kernel.bar.marks import drop_closed, raise_trailing_orders, record_equity, value_positions
+from ml4t_kernel.bar.recalls import recall_shorts
 from ml4t_kernel.bar.settle import settle_close
 from ml4t_kernel.compile.jit import inlined
 from ml4t_kernel.decide.given_orders import take_intents
@@ -42,6 +44,8 @@ def bar(t, market, intents, params, book, tape):
     if intents.events[t] & EVENT_ACTION:
         apply_actions(t, market, params, book, tape)  # 1.1, 1.4
         drop_closed(book)
+    if may_recall(t, intents, params, book):
+        recall_shorts(t, market, params, book, tape)  # 1.5
     if something_wakes(t, s):
         wake_due(t, book)
     busy = chains_may_act(t, market, params, book, tape)
@@ -64,4 +68,4 @@ def bar(t, market, intents, params, book, tape):
         decide(t, market, intents, params, book, tape)  # 4.6
     if executes_at_decision(params, book):
         fill_at_deciding_close(t, market, intents, params, book, tape)  # 4.7
-    record_equity(t, params, book, tape)  # 4.8
+    record_equity(t, market, params, book, tape)  # 4.8

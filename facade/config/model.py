@@ -69,7 +69,9 @@ class Config(BaseModel):
         told="",
     )
     borrow_fee: Rate = of_account(0.0, "Fee a year of what is held short.", "fraction of its value", told="on")
-    credit_rate: Rate = of_account(0.0, "Interest a year on cash less the value of shorts.", "fraction of it", told="on")
+    credit_rate: Rate = of_account(
+        0.0, "Interest a year on cash less the value of shorts.", "fraction of it", told="on"
+    )
     debit_rate: Rate = of_account(0.0, "The same where that is below zero.", "fraction of it", told="on")
     account: Literal["cash", "margin"] = of_account(
         "cash", "What entries may use: cash, or equity less margin requirements.", "policy", flag=("margin", "margin")

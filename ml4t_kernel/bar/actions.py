@@ -1,6 +1,7 @@
 """Splits, dividends and delistings falling on bar t (clauses 1.1, 1.4), and stale assets (4.5)."""
 
 from ml4t_kernel.compile.jit import cold, compiled, inlined
+from ml4t_kernel.money.instruments import lot_of
 from ml4t_kernel.money.ledger import book_fill
 from ml4t_kernel.money.prices import RESIDUE, absent, floor_to_lot
 from ml4t_kernel.orders.chains import first_pending, next_pending, wake_chain
@@ -148,16 +149,16 @@ def split_pending(a, ratio, book, tape):
 
 
 @compiled
-def floor_order(k, t, params, book, tape):
+def floor_order(k, lot, t, book, tape):
     """The fraction of a lot that a split left is cut from the order; one of which nothing is left is over."""
     o = tape.orders[k]
-    left = floor_to_lot(o.left, params.lot)
+    left = floor_to_lot(o.left, lot)
     if abs(left) < abs(o.left):
         cut_for(R_LOT, o)
         o.left = left
     if o.detail > 0 and tape.details[o.detail].parent > 0:
         d = tape.details[o.detail]
-        d.opened = floor_to_lot(d.opened, params.lot)
+        d.opened = floor_to_lot(d.opened, lot)
     if abs(o.left) <= RESIDUE * abs(o.requested):
         if o.detail > 0:
             withdraw_children(tape.details[o.detail], book, tape)
@@ -166,17 +167,17 @@ def floor_order(k, t, params, book, tape):
 
 
 @compiled
-def floor_pending(a, t, params, book, tape):
+def floor_pending(a, lot, t, book, tape):
     """After a split: live and decided orders of the asset in whole lots."""
     k = first_pending(a, book, tape)
     while k >= 0:
         following = next_pending(k, a, book, tape)
-        floor_order(k, t, params, book, tape)
+        floor_order(k, lot, t, book, tape)
         k = following
 
 
 @compiled
-def apply_split(t, row, params, book, tape):
+def apply_split(t, row, market, params, book, tape):
     """Equity does not move; with lots the position's fraction is paid at the mark."""
     s = book.state[0]
     a, ratio = row.asset, row.value
@@ -186,7 +187,8 @@ def apply_split(t, row, params, book, tape):
     split_position(p, ratio)
     split_pending(a, ratio, book, tape)
     # Everything is restated before anything is floored: a fraction is one of today's shares.
-    whole = floor_to_lot(p.shares, params.lot)
+    lot = lot_of(a, market, params)
+    whole = floor_to_lot(p.shares, lot)
     rest = p.shares - whole
     if abs(rest) > RESIDUE * abs(p.shares):
         cash = rest * p.mark
@@ -194,7 +196,7 @@ def apply_split(t, row, params, book, tape):
     # A fraction below rounding is none: 3 x (1 / 3) is a whole share.
     elif p.shares != 0.0:
         p.shares = whole
-    floor_pending(a, t, params, book, tape)
+    floor_pending(a, lot, t, book, tape)
     if met:
         write_booked(tape.booked[s.booked], row, p, cash)
         s.booked += 1
@@ -318,7 +320,7 @@ def apply_actions(t, market, params, book, tape):
         row = market.actions[s.action]
         s.action += 1
         if row.kind == A_SPLIT:
-            apply_split(t, row, params, book, tape)
+            apply_split(t, row, market, params, book, tape)
         elif row.kind == A_DIVIDEND:
             apply_dividend(t, row, params, book, tape)
         else:

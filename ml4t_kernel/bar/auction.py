@@ -14,10 +14,12 @@ from ml4t_kernel.bar.fills import (
     take,
     take_as_stop,
 )
-from ml4t_kernel.bar.marks import drop_closed, revalue, revalue_shorts
+from ml4t_kernel.bar.forced import serve_forced
+from ml4t_kernel.bar.marks import drop_closed, revalue, revalue_shorts, sum_requirements
 from ml4t_kernel.bar.rule_orders import exit_by_rules, serve_passed_levels
 from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.sorting import sort_rows, sort_rows_by_key
+from ml4t_kernel.money.limits import weigh_book
 from ml4t_kernel.money.prices import absent, meets_limit, present, reaches
 from ml4t_kernel.orders.chains import chain, remake_band
 from ml4t_kernel.orders.life import (
@@ -207,13 +209,15 @@ def rank_entries(book, tape):
 
 @compiled
 def serve_entries(t, at, market, intents, params, book, tape):
-    """Entries outside the batch at their turns, and those of it that would go short where shorting is off: refused."""
+    """Entries outside the batch at their turns, and those of it that may not enter: refused."""
     for j in range(book.work[0].entries):
         k = book.entries[j]
         o = tape.orders[k]
         p = book.positions[o.asset]
-        # The batch has been served; only those of it that may not go short are still to be refused here.
-        if o.batch != ALONE and not (o.left < 0.0 and not params.allow_short and o.left * p.shares >= 0.0):
+        # The batch has been served; only those of it that may not go short, or not enter any more, are still to be
+        # refused here.
+        bound = o.reduce_only or (o.left < 0.0 and not params.allow_short)
+        if o.batch != ALONE and not (bound and o.left * p.shares >= 0.0):
             continue
         if ready(t, k, phase_price(t, o.asset, at, market), params, book, tape):
             fill_at_turn(t, k, market, intents, params, book, tape)
@@ -286,6 +290,8 @@ def serve_auction(t, at, market, intents, params, book, tape):
     w.phase = at
     w.born_from = s.orders
     n = gather(t, at, market, params, book, tape)
+    if s.forced > 0 and at != CLOSE:
+        serve_forced(t, at, market, intents, params, book, tape)
     if n > 0:
         part_exits(n, book, tape)
         if w.exits > 0:
@@ -311,13 +317,21 @@ def serve_auction(t, at, market, intents, params, book, tape):
 
 
 @inlined
+def weigh_phase(t, prices, market, params, book):
+    """What is held at the prices of the phase, as far as the account's limits ask (6.2)."""
+    if params.allow_short:
+        revalue_shorts(t, prices, book)
+    if params.has_limits:
+        weigh_book(t, prices, market, params, book)
+
+
+@inlined
 def fill_at_open(t, market, intents, params, book, tape):
     """1.7, 2."""
     s = book.state[0]
     if s.special:
         activate(t, market, book, tape)
-    if params.allow_short:
-        revalue_shorts(t, market.open, book)
+    weigh_phase(t, market.open, market, params, book)
     if s.waiting > 0 or s.orders > s.fresh:
         serve_auction(t, OPEN, market, intents, params, book, tape)
     elif params.has_rules:
@@ -332,8 +346,7 @@ def fill_at_open(t, market, intents, params, book, tape):
 @cold
 def fill_at_close(t, market, intents, params, book, tape):
     """4.1, 4.2."""
-    if params.allow_short:
-        revalue_shorts(t, market.close, book)
+    weigh_phase(t, market.close, market, params, book)
     serve_auction(t, CLOSE, market, intents, params, book, tape)
     expire_phase(True, t, market, book, tape)
     count_phase_orders(book, tape)
@@ -342,8 +355,9 @@ def fill_at_close(t, market, intents, params, book, tape):
 @compiled
 def fill_at_deciding_close(t, market, intents, params, book, tape):
     """4.7."""
-    if params.allow_short:
-        revalue_shorts(t, market.close, book)
+    weigh_phase(t, market.close, market, params, book)
     serve_auction(t, DECISION_CLOSE, market, intents, params, book, tape)
     drop_closed(book)
     revalue(t, market, book)
+    if params.margin:
+        sum_requirements(market, params, book)

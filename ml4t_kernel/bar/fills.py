@@ -2,7 +2,9 @@
 
 from math import inf, nan
 
+from ml4t_kernel.bar.locates import locate
 from ml4t_kernel.compile.jit import cold, compiled, inlined
+from ml4t_kernel.money.instruments import fixed_slippage, lot_of
 from ml4t_kernel.money.ledger import (
     book_fill,
     cut_to_cash,
@@ -12,6 +14,7 @@ from ml4t_kernel.money.ledger import (
     value_shorts,
     within_budget,
 )
+from ml4t_kernel.money.limits import cut_to_limits, follow_fill
 from ml4t_kernel.money.prices import RESIDUE, absent, present, reaches, slice_price
 from ml4t_kernel.orders.birth import detail_of
 from ml4t_kernel.orders.groups import NO_GROUP, cancel_group, release_flat, scale_group, serve_children
@@ -28,7 +31,6 @@ from ml4t_kernel.schema import (
     OPEN,
     PER_ASSET,
     PER_BAR,
-    R_CASH,
     R_NO_SHORT,
     STOP_LIMIT,
 )
@@ -59,6 +61,7 @@ def look_up(t, a, w, market, params):
         if params.impact_sigma != 0.0:
             w.sigma = market.sigma[t, a]
     w.half_spread = half_spread_of(t, a, market, params)
+    w.fixed = fixed_slippage(a, market, params)
 
 
 @inlined
@@ -141,7 +144,7 @@ def budgeted(t, a, quantity, market, params, book):
     if params.max_participation < inf:
         volume = market.budget_volume[t, a]
     refresh_budget(book.work[0], volume, p, params)
-    return within_budget(quantity, p, params)
+    return within_budget(quantity, lot_of(a, market, params), p, params)
 
 
 @inlined
@@ -180,7 +183,11 @@ def execute(t, k, want, market, intents, params, book, tape):
             return 0.0
     w.price = slice_price(quantity, w, p, params)
     if w.entry:
-        quantity = cut_to_cash(quantity, w, o, tape.details[o.detail], p, s, params)
+        lot = lot_of(o.asset, market, params)
+        if params.has_limits:
+            quantity = cut_to_limits(quantity, lot, w, o, tape.details[o.detail], p, s, market, params)
+        else:
+            quantity = cut_to_cash(quantity, lot, w, o, tape.details[o.detail], p, s, params)
         if not (quantity > 0.0):
             return 0.0
     # An order that will be charged again has to remember what it has paid.
@@ -194,8 +201,11 @@ def execute(t, k, want, market, intents, params, book, tape):
     opened = book_fill(f, p, tape.trades[s.trades * params.record], s, params)
     if params.allow_short:
         value_shorts(old, p, w)
+    if params.has_limits:
+        follow_fill(old, f, p, market, params, book)
     if w.entry and w.phase == INSIDE:
         w.spendable -= w.need
+        w.leeway -= w.leverage_need
     if opened:
         found_position(t, o.asset, k, market, intents, params, book, tape)
     # Exits before entries, and what entries open meets passed levels only after all of them (2.1 iv).
@@ -211,7 +221,8 @@ def settle_ties(t, k, quantity, left_before, market, params, book, tape):
     w = book.work[0]
     d = tape.details[tape.orders[k].detail]
     if d.group != NO_GROUP or d.parent > 0:
-        scale_group(k, min(1.0, quantity / abs(left_before)), params.lot, t, book, tape)
+        lot = lot_of(tape.orders[k].asset, market, params)
+        scale_group(k, min(1.0, quantity / abs(left_before)), lot, t, book, tape)
     if w.entry and d.first_child > 0:
         d.opened += quantity
         serve_children(k, tape.fills[(s.fills - 1) * params.record].price, t, market, params, book, tape)
@@ -228,7 +239,8 @@ def settle_flat(t, k, params, book, tape):
     if params.cooldown > 0 and is_stop_out(o.origin):
         p.cool_until = t + params.cooldown
     # Nothing to release in most runs: no chain, no decided order with a detail, no rule order that works.
-    if book.queues[o.asset].count > 0 or s.special or (p.stop_order >= 0 and is_open(tape.orders[p.stop_order])):
+    waits = book.queues[o.asset].count > 0 or s.special or s.forced > 0
+    if waits or (p.stop_order >= 0 and is_open(tape.orders[p.stop_order])):
         release_flat(o.asset, t, book, tape)
     else:
         p.stop_order = NO_ROW
@@ -250,7 +262,7 @@ def conclude(t, k, quantity, left_before, market, params, book, tape):
     if o.left == 0.0:
         finish_filled(k, t, book, tape)
     elif w.entry and w.short_cash and not waits_for_cash(o, w):
-        refuse_rest(k, R_CASH, t, book, tape)
+        refuse_rest(k, w.cash_reason, t, book, tape)
     if quantity > 0.0 and o.detail > 0:
         settle_ties(t, k, quantity, left_before, market, params, book, tape)
     if s.closed:
@@ -307,6 +319,8 @@ def fill_at_turn(t, k, market, intents, params, book, tape):
             return
     if o.reduce_only or (o.left < 0.0 and not params.allow_short):
         refuse_rest(k, R_NO_SHORT, t, book, tape)
+        return
+    if params.has_borrow and o.left < 0.0 and not locate(t, k, market, params, book, tape):
         return
     w.entry = 1
     fill_once(t, k, o.left, market, intents, params, book, tape)

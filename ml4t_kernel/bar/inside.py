@@ -19,6 +19,7 @@ from ml4t_kernel.bar.rule_orders import stop_is_idle, take_profit_is_idle
 from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.sorting import sort_rows, sort_rows_by_key
 from ml4t_kernel.money.ledger import buying_power
+from ml4t_kernel.money.limits import funds, leverage_room
 from ml4t_kernel.money.prices import absent, meets_limit, present, reaches
 from ml4t_kernel.orders.chains import remake_band, wakes_inside
 from ml4t_kernel.orders.reach import (
@@ -280,7 +281,11 @@ def fill_inside_bar(t, market, intents, params, book, tape):
     n = list_awake(t, market, params, book, tape)
     if n == 0:
         return
-    w.spendable = buying_power(w, book.state[0])
+    s = book.state[0]
+    if params.has_limits:
+        w.spendable, w.leeway = funds(w, s, params), leverage_room(w, s, params)
+    else:
+        w.spendable = buying_power(w, s)
     # One asset needs no order; with several, whoever enters first takes the cash (3.4).
     if n > 1:
         order_assets(t, n, params, book, tape)

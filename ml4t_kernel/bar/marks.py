@@ -2,10 +2,11 @@
 
 from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.compile.references import prefetch
+from ml4t_kernel.money.instruments import initial_unit, maintenance_unit
 from ml4t_kernel.money.prices import absent, present
 from ml4t_kernel.orders.reach import is_late
 from ml4t_kernel.rules.levels import follow_water_mark
-from ml4t_kernel.schema import ADDED, TRAILING_STOP
+from ml4t_kernel.schema import ADDED, STOCK, TRAILING_STOP
 
 AHEAD = 1
 """Bars between asking for a bar of what is held and reading it; with 2, W4 takes 6 percent more, W1 the same."""
@@ -93,6 +94,21 @@ def revalue_shorts(t, prices, book):
     book.work[0].short_value = total
 
 
+@compiled
+def sum_requirements(market, params, book):
+    """Sums of the initial and maintenance requirements at the marks, to w.initial and w.maintenance (6.2)."""
+    s = book.state[0]
+    w = book.work[0]
+    w.initial = 0.0
+    w.maintenance = 0.0
+    for i in range(s.held):
+        a = book.held[i]
+        p = book.positions[a]
+        if p.shares != 0.0:
+            w.initial += abs(p.shares) * initial_unit(p.shares, p.mark, a, market, params)
+            w.maintenance += abs(p.shares) * maintenance_unit(p.shares, p.mark, a, market, params)
+
+
 @cold
 def raise_trailing_orders(t, market, params, book, tape):
     """Water marks of live trailing orders, for the next bar."""
@@ -155,8 +171,34 @@ def add_activity(s):
         s.max_positions = max(s.max_positions, s.held)
 
 
+@cold
+def record_limits(t, params, book, tape):
+    """Leverage of an account with limits of its own, and on margin its requirements at the marks."""
+    s = book.state[0]
+    w = book.work[0]
+    if s.held > 0 and s.equity > 0.0:
+        leverage = s.gross / s.equity
+        s.sum_leverage += leverage
+        s.max_leverage = max(s.max_leverage, leverage)
+    if params.margin:
+        r = tape.margin[t * params.record]
+        r.initial = w.initial if s.held > 0 else 0.0
+        r.maintenance = w.maintenance if s.held > 0 else 0.0
+
+
+@cold
+def notional_paid(market, book):
+    """What this cash has paid for futures and perpetuals and recorded cash has not: their value at the marks (0.7)."""
+    total = 0.0
+    for i in range(book.state[0].held):
+        p = book.positions[book.held[i]]
+        if market.instruments[book.held[i]].kind != STOCK:
+            total += p.shares * p.mark
+    return total
+
+
 @inlined
-def record_equity(t, params, book, tape):
+def record_equity(t, market, params, book, tape):
     """4.8: one row a bar, and the statistics that a sweep keeps instead."""
     s = book.state[0]
     s.returns += t > 0 or s.equity != s.previous_equity  # the first bar is a mark unless the account traded on it
@@ -165,9 +207,11 @@ def record_equity(t, params, book, tape):
     add_activity(s)
     r = tape.equity[t * params.record]
     r.equity = s.equity
-    r.cash = s.cash
-    if params.allow_short:
+    r.cash = s.cash + notional_paid(market, book) if params.has_instruments else s.cash
+    if params.allow_short or params.margin:
         tape.gross[t * params.record] = s.gross
+    if params.has_limits:
+        record_limits(t, params, book, tape)
 
 
 @inlined

@@ -23,8 +23,11 @@ def record_idle(t, stop, params, book, tape):
             r = tape.equity[b]
             r.equity = equity
             r.cash = cash
-            if params.allow_short:
+            if params.allow_short or params.margin:
                 tape.gross[b] = 0.0
+            if params.margin:
+                tape.margin[b].initial = 0.0
+                tape.margin[b].maintenance = 0.0
     s.gross = 0.0
     s.returns += stop - max(t, 1)
 

@@ -50,6 +50,7 @@ def lack_of_room(t, market, intents, params, book, tape):
     busy = s.live + s.dormant + new
     # A bar is never entered twice, so the bound is that of the worst bar, not of this one.
     births = 2 * busy + 3 * s.held if params.has_rules else new + s.dormant
+    births += s.held * (params.margin + params.has_borrow)  # forced orders
     fills = 4 * busy + births + 2 * s.held  # both legs, rules, and a bankruptcy's bookings
     if intents.events[t] & (EVENT_ACTION | EVENT_STALE):
         fills += 2 * (market.actions.shape[0] - s.action) + market.stale.shape[0] - s.stale
@@ -60,5 +61,7 @@ def lack_of_room(t, market, intents, params, book, tape):
     if busy + s.orders - s.fresh > book.queue.shape[0]:
         return GROW_QUEUES
     if params.record and (s.fills + fills > tape.fills.shape[0] or s.trades + fills > tape.trades.shape[0]):
+        return GROW_TAPE
+    if params.record and s.incidents + s.held + 3 > tape.incidents.shape[0]:
         return GROW_TAPE
     return OK if s.ambiguous + 3 * (s.held + busy + 1) <= tape.ambiguous.shape[0] else GROW_TAPE

@@ -3,7 +3,8 @@
 from math import inf
 
 from ml4t_kernel.compile.jit import cold, compiled, inlined
-from ml4t_kernel.decide.sizing import refusal, sizing_price
+from ml4t_kernel.decide.sizing import bind_decision, refusal, sizing_price
+from ml4t_kernel.money.instruments import lot_of
 from ml4t_kernel.money.prices import RESIDUE, absent, floor_to_lot, present
 from ml4t_kernel.orders.birth import new_detail, new_order, refuse_order
 from ml4t_kernel.orders.life import cut_for, end_order, end_with_children, withdraw_child
@@ -113,20 +114,21 @@ def submit_intent(t, j, market, intents, params, book, tape):
     live = row.quantity
     # Closing the whole position is exempt from lots: a split may have left a fraction of one.
     if row.quantity != -p.shares:
-        live = floor_to_lot(row.quantity, params.lot)
+        live = floor_to_lot(row.quantity, lot_of(a, market, params))
         if abs(live) < abs(row.quantity) * (1.0 - RESIDUE):
             cut_for(R_LOT, o)
     price = market.close[t, a]
     if absent(price):
         price = sizing_price(t, a, market, book)
     reason = R_NONE
-    if live == 0.0 or params.min_notional > 0.0 or t < p.cool_until or p.gone:
+    if live == 0.0 or params.min_notional > 0.0 or t < p.cool_until or p.gone or s.called_bar == t:
         reason = refusal_of_intent(t, row, price, live, market, params, book)
     if reason != R_NONE:
         refuse_order(k, reason, t, book, tape)
         withdraw_rows(row.first_child, intents, book)
         return
     o.left = live
+    bind_decision(t, k, book, tape)
     if not is_plain(row, params):
         i = new_detail(k, book, tape)
         d = tape.details[i]
@@ -218,9 +220,10 @@ def replace_order(t, k, row, market, params, book, tape):
     o = tape.orders[n]
     o.time_in_force = old.time_in_force
     o.reduce_only = old.reduce_only
-    o.left = quantity if quantity == old.left else floor_to_lot(quantity, params.lot)
+    o.left = quantity if quantity == old.left else floor_to_lot(quantity, lot_of(old.asset, market, params))
     if abs(o.left) < abs(quantity) * (1.0 - RESIDUE):
         cut_for(R_LOT, o)
+    bind_decision(t, n, book, tape)
     i = new_detail(n, book, tape)
     d = tape.details[i]
     if old.detail > 0:

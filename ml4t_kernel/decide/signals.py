@@ -7,6 +7,7 @@ from ml4t_kernel.compile.references import prefetch
 from ml4t_kernel.decide.sizing import (
     counts_shares,
     counts_value,
+    forced_rest,
     is_target_size,
     refusal,
     refuse,
@@ -14,6 +15,7 @@ from ml4t_kernel.decide.sizing import (
     submit_sized,
     target_delta,
 )
+from ml4t_kernel.money.instruments import lot_of
 from ml4t_kernel.money.prices import absent, floor_to_lot
 from ml4t_kernel.orders.birth import new_detail
 from ml4t_kernel.orders.life import end_order
@@ -85,11 +87,11 @@ def signal_target(amount, side, price, equity, params):
 
 
 @compiled
-def signal_quantity(wanted, counted, price, equity, params):
+def signal_quantity(wanted, counted, lot, price, equity, params):
     """Signed shares that a signal orders: its size, or for target sizes what is missing to it; 0: nothing to order."""
     if is_target_size(params.size_type):
-        return target_delta(wanted, counted, price, equity, params)
-    return floor_to_lot(wanted, params.lot)
+        return target_delta(wanted, counted, lot, price, equity)
+    return floor_to_lot(wanted, lot)
 
 
 @compiled
@@ -102,14 +104,16 @@ def submit_signal_entry(t, a, side, g, market, intents, params, book, tape):
         refuse(t, a, 0.0, O_SIGNAL_ENTRY, R_NO_PRICE, book, tape)
         return
     wanted = signal_target(g.amount, side, price, s.equity, params)
+    lot = lot_of(a, market, params)
     if side < 0.0 and not params.allow_short:
-        refuse(t, a, floor_to_lot(wanted, params.lot), O_SIGNAL_ENTRY, R_NO_SHORT, book, tape)
+        refuse(t, a, floor_to_lot(wanted, lot), O_SIGNAL_ENTRY, R_NO_SHORT, book, tape)
         return
     is_target = is_target_size(params.size_type)
     counted = held if is_target and held * side > 0.0 else 0.0
-    quantity = signal_quantity(wanted, counted, price, s.equity, params)
+    kept = counted + forced_rest(a, book, tape) if counted != 0.0 else 0.0
+    quantity = signal_quantity(wanted, kept, lot, price, s.equity, params)
     if quantity == 0.0:
-        if counted == 0.0 and params.lot > 0.0:
+        if counted == 0.0 and lot > 0.0:
             refuse(t, a, wanted, O_SIGNAL_ENTRY, R_LOT, book, tape)
         return
     reason = refusal(t, a, quantity, counted, price, False, market, params, book)

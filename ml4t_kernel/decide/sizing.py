@@ -5,6 +5,7 @@ from math import nan
 from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.money.prices import RESIDUE, absent, floor_to_lot, present
 from ml4t_kernel.orders.birth import new_detail, new_order, refuse_order
+from ml4t_kernel.orders.types import is_open
 from ml4t_kernel.schema import (
     A_SPLIT,
     FRACTION,
@@ -13,6 +14,7 @@ from ml4t_kernel.schema import (
     MARKET,
     R_COOLDOWN,
     R_DELISTED,
+    R_MARGIN_CALL,
     R_MINIMUM,
     R_NONE,
     SHARES,
@@ -48,13 +50,13 @@ def counts_equity(size_type):
 
 
 @inlined
-def target_delta(target, held, price, equity, params):
+def target_delta(target, held, lot, price, equity):
     """Shares to trade toward a target: floored to lots, dust is nothing; closing whole is exempt (6.3)."""
     if target == 0.0:
         return -held
     delta = target - held
-    if params.lot > 0.0:
-        return floor_to_lot(delta, params.lot)
+    if lot > 0.0:
+        return floor_to_lot(delta, lot)
     return delta if abs(delta) * price >= RESIDUE * equity else 0.0
 
 
@@ -116,7 +118,7 @@ def has_gone_stale(t, a, market):
 
 @inlined
 def refusal(t, a, quantity, held, price, exempt, market, params, book):
-    """Why an order of this quantity is refused at decision, R_NONE if it is not (6.3, 5.2, 1.4).
+    """Why an order of this quantity is refused at decision, R_NONE if it is not (6.3, 5.2, 4.5, 1.4).
 
     exempt: from min_notional.
     """
@@ -125,15 +127,44 @@ def refusal(t, a, quantity, held, price, exempt, market, params, book):
         return R_MINIMUM
     if t < p.cool_until and not is_reduction(quantity, held):
         return R_COOLDOWN
+    if book.state[0].called_bar == t and not (quantity * held < 0.0):
+        return R_MARGIN_CALL
     if p.gone == G_DELISTED or (p.gone == G_STALE and has_gone_stale(t, a, market)):
         return R_DELISTED
     return R_NONE
 
 
 @inlined
+def forced_rest(a, book, tape):
+    """Signed shares that forced orders of the asset are still to trade (6.0)."""
+    if book.state[0].forced == 0:
+        return 0.0
+    p = book.positions[a]
+    rest = 0.0
+    if p.called >= 0 and is_open(tape.orders[p.called]):
+        rest += tape.orders[p.called].left
+    if p.recalled >= 0 and is_open(tape.orders[p.recalled]):
+        rest += tape.orders[p.recalled].left
+    return rest if abs(rest) < abs(p.shares) else -p.shares
+
+
+@inlined
+def bind_decision(t, k, book, tape):
+    """A decision that trades with a forced order, or against a position at a margin call, is reduce-only (2.2, 4.6)."""
+    s = book.state[0]
+    if s.forced == 0 and s.called_bar != t:
+        return
+    o = tape.orders[k]
+    called = s.called_bar == t and o.left * book.positions[o.asset].shares < 0.0
+    if called or forced_rest(o.asset, book, tape) * o.left > 0.0:
+        o.reduce_only = 1
+
+
+@inlined
 def submit_sized(t, a, quantity, origin, market, intents, params, book, tape):
     """A market order of a sized decision; returns its row."""
     k = new_order(t, a, quantity, MARKET, origin, book, tape)
+    bind_decision(t, k, book, tape)
     rules = intents.asset_rules[a] if params.has_rules else 0
     if rules > 0 or params.basis_signal:
         d = tape.details[new_detail(k, book, tape)]

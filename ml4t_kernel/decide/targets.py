@@ -1,7 +1,8 @@
 """Targets become orders of what is missing to them (clauses 4.6, 6.0)."""
 
 from ml4t_kernel.compile.jit import compiled, inlined
-from ml4t_kernel.decide.sizing import refusal, refuse, sizing_price, submit_sized, target_delta
+from ml4t_kernel.decide.sizing import forced_rest, refusal, refuse, sizing_price, submit_sized, target_delta
+from ml4t_kernel.money.instruments import lot_of
 from ml4t_kernel.money.prices import absent, present
 from ml4t_kernel.orders.life import end_order
 from ml4t_kernel.orders.types import is_open
@@ -23,12 +24,13 @@ def size_target(t, a, wanted, market, intents, params, book, tape):
     s = book.state[0]
     p = book.positions[a]
     held = p.shares
+    kept = held + forced_rest(a, book, tape)
     price = market.close[t, a]
     if absent(price):
         price = sizing_price(t, a, market, book)
     # Zero is exempt: a close is meant, however small the position is.
     if params.min_weight_change > 0.0 and wanted != 0.0:
-        if abs(wanted - held * price / s.equity) < params.min_weight_change:
+        if abs(wanted - kept * price / s.equity) < params.min_weight_change:
             return
     # The new target is computed from what is held, so what still works of the old one would be bought twice.
     if p.working >= 0:
@@ -39,9 +41,10 @@ def size_target(t, a, wanted, market, intents, params, book, tape):
         refuse(t, a, 0.0, O_TARGET, R_NO_PRICE, book, tape)
         return
     target = wanted if params.targets_are_shares else wanted * s.equity / price
-    delta = target_delta(target, held, price, s.equity, params)
+    lot = lot_of(a, market, params)
+    delta = target_delta(target, kept if target != 0.0 else held, lot, price, s.equity)
     if delta == 0.0:
-        if held == 0.0 and params.lot > 0.0:
+        if held == 0.0 and lot > 0.0:
             refuse(t, a, target, O_TARGET, R_LOT, book, tape)
         return
     reason = refusal(t, a, delta, held, price, False, market, params, book)

@@ -10,7 +10,7 @@ from math import inf
 from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.money.fees import clamp, commission_rate, raw_slice, slice_fee
 from ml4t_kernel.money.prices import EPS, RESIDUE, absent, floor_to_lot, slice_price
-from ml4t_kernel.schema import ADDED, EXIT_LEG, INSIDE, PASSIVE
+from ml4t_kernel.schema import ADDED, EXIT_LEG, INSIDE, PASSIVE, R_CASH
 
 COUNTABLE = 2.0**52  # lots above which floats are whole numbers anyway, and integers could overflow
 LARGE = 2.0**10  # times what cash buys: above it 60 halvings would not come down to the last digits
@@ -41,10 +41,10 @@ def refresh_budget(w, budget_volume, p, params):
 
 
 @inlined
-def within_budget(quantity, p, params):
+def within_budget(quantity, lot, p, params):
     """Unsigned quantity cut to the budget, then to whole lots."""
     if params.needs_volume and quantity > p.budget:
-        return floor_to_lot(p.budget, params.lot)
+        return floor_to_lot(p.budget, lot)
     return quantity
 
 
@@ -80,21 +80,20 @@ def spendable_cash(w, s):
 
 
 @inlined
-def within_reach(quantity, w, params):
+def within_reach(quantity, lot, w):
     """An absurdly large quantity cut to twice what the cash buys without costs: the search has digits left for it."""
     unit = w.level if w.want > 0.0 else 2.0 * w.phase_price - w.level
     if unit > 0.0:
-        most = 2.0 * w.available / unit + params.lot
+        most = 2.0 * w.available / unit + lot
         if quantity > LARGE * most:
             return most
     return quantity
 
 
 @cold
-def search_affordable(quantity, w, o, d, p, params):
+def search_affordable(quantity, lot, w, o, d, p, params):
     """Largest affordable part of `quantity` when costs are not linear in it: bisection, on whole lots if any."""
-    lot = params.lot
-    quantity = within_reach(quantity, w, params)
+    quantity = within_reach(quantity, lot, w)
     if 0.0 < lot and quantity < COUNTABLE * lot:
         low, high = 0, int(quantity / lot + 1e-9)
         while low < high:
@@ -126,28 +125,34 @@ def cash_per_share(w, params):
 
 
 @inlined
-def affordable(quantity, w, o, d, p, params):
+def affordable(quantity, lot, w, o, d, p, params):
     """Largest part of `quantity` that w.available pays, in whole lots (2.3 shrink)."""
     if not (w.available > 0.0):
         return 0.0
     if not params.linear_costs:
-        return search_affordable(quantity, w, o, d, p, params)
+        return search_affordable(quantity, lot, w, o, d, p, params)
     unit = cash_per_share(w, params)
     if not (unit > 0.0):
         return quantity
-    return min(quantity, floor_to_lot(w.available / unit, params.lot))
+    return min(quantity, floor_to_lot(w.available / unit, lot))
 
 
 @inlined
-def shrink_to_cash(quantity, w, o, d, p, s, params):
+def is_dust(quantity, lot, w, s):
+    """Without lots a batch would buy ever smaller rests with what rounding leaves of the cash (6.2)."""
+    return lot <= 0.0 and quantity * w.level < RESIDUE * s.equity
+
+
+@inlined
+def shrink_to_cash(quantity, lot, w, o, d, p, s, params):
     """Unsigned quantity of an entry that cash pays; sets w.short_cash (2.3)."""
     w.short_cash = 1
+    w.cash_reason = R_CASH
     # A batch is scaled to the cash together: refusing its orders one by one would depend on their order.
     if params.reject_short and not w.batch:
         return 0.0
-    quantity = affordable(quantity, w, o, d, p, params)
-    # Dust: without lots a batch would buy ever smaller rests with what rounding leaves of the cash.
-    if params.lot <= 0.0 and quantity * w.level < RESIDUE * s.equity:
+    quantity = affordable(quantity, lot, w, o, d, p, params)
+    if is_dust(quantity, lot, w, s):
         return 0.0
     if quantity > 0.0:
         w.price = slice_price(quantity, w, p, params)
@@ -156,14 +161,14 @@ def shrink_to_cash(quantity, w, o, d, p, s, params):
 
 
 @inlined
-def cut_to_cash(quantity, w, o, d, p, s, params):
+def cut_to_cash(quantity, lot, w, o, d, p, s, params):
     """Unsigned quantity of an entry that cash pays; sets w.need."""
     w.available = spendable_cash(w, s)
     w.need = cash_needed(quantity, w.price, w, o, d, params)
     # The tolerance lets a weight of 1 buy what was sized with the same cash.
     if w.need <= w.available * (1.0 + EPS) and w.available >= 0.0:
         return quantity
-    return shrink_to_cash(quantity, w, o, d, p, s, params)
+    return shrink_to_cash(quantity, lot, w, o, d, p, s, params)
 
 
 # Booking -------------------------------------------------------------------------------------------------------------

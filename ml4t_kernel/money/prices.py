@@ -84,11 +84,11 @@ def impact_rate(quantity, used, w, params):
 
 
 @inlined
-def after_costs(side, base, rate, params):
+def after_costs(side, base, rate, fixed):
     """The price that costs leave of `base`: `rate` of it and the fixed part, always adverse (7.1); side > 0 buys."""
     if side > 0.0:
-        return base * (1.0 + rate) + params.slippage_fixed
-    return max(0.0, base * (1.0 - rate) - params.slippage_fixed)
+        return base * (1.0 + rate) + fixed
+    return max(0.0, base * (1.0 - rate) - fixed)
 
 
 @inlined
@@ -108,5 +108,5 @@ def slice_price(quantity, w, p, params):
     if params.impact_coefficient != 0.0:
         rate += impact_rate(quantity, p.used_buy if w.want > 0.0 else p.used_sell, w, params)
     # A limit is a promise: costs never carry a fill beyond it (7.2).
-    price = after_costs(w.want, w.level, rate, params)
+    price = after_costs(w.want, w.level, rate, w.fixed)
     return min(price, w.limit) if w.want > 0.0 else max(price, w.limit)

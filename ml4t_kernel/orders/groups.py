@@ -1,6 +1,7 @@
 """One-cancels-other groups and brackets: what a fill or a trigger does to the orders tied to it (clause 2.4)."""
 
 from ml4t_kernel.compile.jit import cold, compiled
+from ml4t_kernel.money.instruments import lot_of
 from ml4t_kernel.money.prices import RESIDUE, floor_to_lot
 from ml4t_kernel.orders.birth import new_order
 from ml4t_kernel.orders.chains import chain, first_pending, next_pending
@@ -120,7 +121,7 @@ def serve_children(k, price, t, market, params, book, tape):
     i = parent.first_child
     while i > 0:
         d = tape.details[i]
-        covered = floor_to_lot(min(d.quantity, parent.opened), params.lot)
+        covered = floor_to_lot(min(d.quantity, parent.opened), lot_of(o.asset, market, params))
         # Less than a lot is not born yet: an order of nothing could neither fill nor end.
         if d.dormant and covered > 0.0:
             bear_child(i, side * covered, price, t, market, book, tape)

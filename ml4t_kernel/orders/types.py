@@ -19,6 +19,8 @@ from ml4t_kernel.schema import (
     MARKET,
     O_BREAK_EVEN,
     O_CHILD,
+    O_MARGIN_CALL,
+    O_RECALL,
     O_SIGNAL_ENTRY,
     O_STOP_LOSS,
     O_TAKE_PROFIT,
@@ -28,8 +30,12 @@ from ml4t_kernel.schema import (
     R_CASH,
     R_COOLDOWN,
     R_DIVIDEND,
+    R_LEVERAGE,
     R_LOT,
+    R_MARGIN,
+    R_MARGIN_CALL,
     R_MINIMUM,
+    R_NO_BORROW,
     R_NO_SHORT,
     R_VOLUME,
     STOP,
@@ -75,6 +81,8 @@ def is_cut(reason):
     """Does the reason say that account or market cut the order, rather than that somebody or something ended it?"""
     if reason == R_CASH or reason == R_NO_SHORT or reason == R_COOLDOWN or reason == R_MINIMUM or reason == R_LOT:
         return True
+    if reason == R_MARGIN or reason == R_LEVERAGE or reason == R_MARGIN_CALL or reason == R_NO_BORROW:
+        return True
     return reason == R_VOLUME or reason == R_DIVIDEND
 
 
@@ -85,9 +93,17 @@ def is_stop_out(origin):
 
 
 @inlined
+def is_forced(origin):
+    """Does the account trade because it must (1.5, 4.5)?"""
+    return origin == O_MARGIN_CALL or origin == O_RECALL
+
+
+@inlined
 def exits_a_position(origin):
-    """Is it the order of a position's rule or bracket, which ends with the position?"""
-    return origin == O_CHILD or is_stop_out(origin) or origin == O_TAKE_PROFIT or origin == O_TIME_EXIT
+    """Is it the order of a position's rule or bracket, or a forced one, which ends with the position?"""
+    if origin == O_CHILD or is_stop_out(origin) or origin == O_TAKE_PROFIT or origin == O_TIME_EXIT:
+        return True
+    return is_forced(origin)
 
 
 @inlined

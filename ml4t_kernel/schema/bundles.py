@@ -157,8 +157,8 @@ class Book(NamedTuple):
 
 class Tape(NamedTuple):
     """What a run writes: (N,) ORDER, (D,) DETAIL, (F,) FILL, (K,) TRADE, (T,) EQUITY, (T,) float64 gross exposure
-    (only where shorting is allowed or on margin, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED, CHARGE,
-    INCIDENT rows, (T,) MARGIN_ROW (of an account on margin, else one unused row)."""
+    (only where shorting is allowed or on margin, else one unused row: gross is equity - cash), AMBIGUOUS, BOOKED,
+    CHARGE, INCIDENT rows, (T,) MARGIN_ROW (of an account on margin, else one unused row)."""
 
     orders: Annotated[Any, _rows(ORDER)]
     details: Annotated[Any, _rows(DETAIL)]

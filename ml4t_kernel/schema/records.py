@@ -229,21 +229,22 @@ birth of a child (3.2). met_bar: bar inside which it was met last."""
 
 WORK = _dtype(
     f8="want level limit phase_price volume sigma half_spread price need available spendable short_value "
-    "net_value gross_value requirement unsettled leeway leverage_need rate keep unit",
+    "net_value gross_value requirement unsettled leeway leverage_need keep unit initial maintenance fixed",
     i8="exits entries reachable touched births_inside",
     i4="bar asset order born_from",
     u1="phase origin passive stop entry short_cash batch born_side opened cash_reason",
 )
 """Scratch (one row). The slice being priced: want (signed shares); level (price before costs); limit (worst price
-allowed); phase_price (O or C that shorts are valued at); volume of the bar; need and available (cash); passive, stop,
-entry, batch: how it executes; short_cash: 1 when cash cut it; born_from: first order row that the turn could have
-brought to life; opened: 1 once a fill of the turn opened a position.
+allowed); phase_price (O or C that shorts are valued at); volume of the bar; fixed (slippage a share); need and available
+(cash, or what takes its place), leverage_need, keep and unit (6.2); passive, stop, entry, batch: how it executes;
+short_cash: 1 when the account could not carry it whole, cash_reason: the reason that says why; born_from: first order
+row that the turn could have brought to life; opened: 1 once a fill of the turn opened a position.
 
 Of a phase: short_value (of all shorts, at its prices), net_value, gross_value, requirement (of all positions, signed,
-unsigned, by initial rates), unsettled (cash of sales), leeway (what entries inside may use of the leverage, as spendable
-of the first limit), spendable (cash for entries inside, 3.4), exits and entries
-(rows in the lists of that name), reachable (rows in Book.queue of the asset that is walked), touched (rows in
-Book.touched), births_inside (positions and children born inside so far)."""
+unsigned, by initial rates), unsettled (cash of sales), spendable and leeway (what entries inside may use of the first
+limit and of leverage, 3.4), exits and entries (rows in the lists of that name), reachable (rows in Book.queue of the
+asset that is walked), touched (rows in Book.touched), births_inside (positions and children born inside so far). Of a
+close: initial, maintenance (requirements at the marks)."""
 FILL = _dtype(f8="quantity price fee slippage", i4="order bar asset", u1="phase origin bits pad1")
 TRADE = _dtype(
     f8="quantity entry_price exit_price pnl fees slippage mfe mae",
@@ -274,9 +275,7 @@ FUNDING = _dtype(f8="rate", i4="bar asset")
 """Sorted by bar, then time. rate: of the value at the mark before the bar; longs pay a positive one."""
 FLOW = _dtype(f8="amount", i4="bar pad1")
 """Sorted by bar, at most one a bar. amount: + into the account."""
-INSTRUMENT = _dtype(
-    f8="multiplier lot initial maintenance short_initial short_maintenance", i4="kind by_contract"
-)
+INSTRUMENT = _dtype(f8="multiplier lot initial maintenance short_initial short_maintenance", i4="kind by_contract")
 """One row an asset (0.7); NaN: the run's. by_contract: the four margins are currency a contract. The prices that the
 kernel sees are those of a whole contract, so that multiplier is for whoever reads a tape."""
 SIGNAL = _dtype(f8="amount rank", i4="bar asset", u1="bits pad1 pad2 pad3 pad4 pad5 pad6 pad7")
