@@ -19,7 +19,7 @@ from facade.data.dated import (
     unusable,
 )
 from facade.data.names import BORROW as NAMES
-from facade.errors import DataError
+from facade.errors import DataError, listing
 
 BORROW = np.dtype([("available", "f8"), ("fee", "f8"), ("bar", "i4"), ("asset", "i4")], align=True)
 """What holds of an asset from a bar on. available: shares short in all, inf: no limit; fee: annual, NaN: Config's."""
@@ -49,7 +49,7 @@ def read_borrow(source: Any, clock: Clock, symbols: tuple[str, ...], actions: pl
     need(frame, _WHAT, ("symbol", "timestamp"))
     absent = [name for name in ("available", "fee") if name not in frame.columns]
     if len(absent) == 2:
-        raise DataError(f"{_WHAT} need a column available or fee, or both; got {frame.columns}")
+        raise DataError(f"{_WHAT}: no column for 'available' and none for 'fee'; got {listing(frame.columns)}")
     frame = frame.with_columns(
         session_days(frame["timestamp"], clock, _WHAT), *(pl.lit(None, pl.Float64).alias(name) for name in absent)
     ).select(*NAMES)

@@ -36,8 +36,7 @@ def read_frame(
     for name in schema:
         if name not in known.values():
             raise DataError(
-                f"{what} have no use for the column {name!r}{did_you_mean(name.lower(), names)} "
-                f"(columns: {', '.join(names)})"
+                f"{what}: unknown column {name!r}{did_you_mean(name.lower(), names)} (columns: {', '.join(names)})"
             )
     if only is not None and "symbol" not in known:
         lazy, known["symbol"] = lazy.with_columns(pl.lit(only).alias("symbol")), "symbol"
@@ -71,7 +70,7 @@ def need(frame: pl.DataFrame, what: str, names: Sequence[str]) -> None:
     """DataError where a column is missing."""
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        raise DataError(f"{what} need the columns {', '.join(names)}; {listing(missing)} not among {frame.columns}")
+        raise DataError(f"{what}: no column for {listing(missing)}; got {listing(frame.columns, 12)}")
 
 
 def refuse_where(frame: pl.DataFrame, offends: pl.Expr, rule: str, column: str, hint: str = "") -> None:
@@ -79,7 +78,7 @@ def refuse_where(frame: pl.DataFrame, offends: pl.Expr, rule: str, column: str, 
     bad = frame.filter(offends)
     if len(bad):
         row = bad.row(0, named=True)
-        value = "null" if row[column] is None else repr(row[column]) if column == "kind" else row[column]
+        value = "null" if row[column] is None else row[column]
         raise DataError(
             describe(
                 rule,

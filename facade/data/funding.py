@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -114,10 +114,12 @@ def _bars_after(stamps: pl.Series, clock: Clock) -> np.ndarray:
     if labels.dtype == pl.Date:
         days = stamps.dt.date().to_physical().cast(pl.Int64).to_numpy()
         return np.searchsorted(labels.to_physical().cast(pl.Int64).to_numpy(), days)
-    return np.searchsorted(_ticks(labels), _ticks(stamps), side="right")
+    fine = "ns" in (getattr(labels.dtype, "time_unit", ""), getattr(stamps.dtype, "time_unit", ""))
+    ticks = [_ticks(times, "ns" if fine else "us") for times in (labels, stamps)]
+    return np.searchsorted(ticks[0], ticks[1], side="right")
 
 
-def _ticks(stamps: pl.Series) -> np.ndarray:
-    """Nanoseconds since 1970, or bar numbers."""
-    times = stamps.dt.cast_time_unit("ns") if isinstance(stamps.dtype, pl.Datetime) else stamps
-    return times.to_physical().cast(pl.Int64).to_numpy()
+def _ticks(times: pl.Series, unit: Literal["us", "ns"]) -> np.ndarray:
+    """Since 1970 in that unit, or bar numbers."""
+    counted = times.dt.cast_time_unit(unit) if isinstance(times.dtype, pl.Datetime) else times
+    return counted.to_physical().cast(pl.Int64).to_numpy()
