@@ -90,8 +90,9 @@ def in_force(frame: pl.DataFrame, clock: Clock, symbols: tuple[str, ...], action
     frame = frame.sort("timestamp", "symbol")
     late = frame["timestamp"].to_physical().cast(pl.Int64).to_numpy() > dates[-1]
     frame = frame.filter(pl.Series(~late))
-    following = pl.col("timestamp").shift(-1).over("symbol").to_physical().cast(pl.Int64)
-    frame = frame.filter((following <= int(dates[0])).fill_null(False).not_())
+    early = pl.col("timestamp").to_physical() <= int(dates[0])
+    first = frame.filter(early).unique("symbol", keep="last", maintain_order=True)
+    frame = pl.concat([first, frame.filter(~early)])
     rows = _rows(frame, dates, symbols, actions)
     rows.flags.writeable = False
     return Borrow(frame, rows, int(late.sum()))

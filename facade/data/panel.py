@@ -30,6 +30,7 @@ from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.data.terms import NOTHING, Given, cut_terms, digested, read_terms, restated, told
 from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
+from facade.wording import plural
 from ml4t_kernel.schema import PRICES
 
 FIELDS = (*PRICES, "volume")
@@ -239,12 +240,12 @@ class Panel:
         """Some symbols and a stretch of time, as `load_panel` with these arguments would have loaded them.
 
         Sessions are numbered anew, inferred delistings derived anew, and actions outside the stretch dropped; a split
-        before it has no effect on it, but on what was lent before it: `borrow` says on its first bar what this panel
-        says there. Bars on which only other symbols trade are left out. Three things differ: bars a
+        before it has no effect on it. Bars on which only other symbols trade are left out. Four things differ: bars a
         year are those of this panel, whatever the stretch (counted anew over all of its time where bars of other
         symbols are left out); `start` and `end` (inclusive; bar numbers where the panel has no dates) are compared
-        with `timestamps`, which are ends of bars; and a symbol that has no bar in the stretch keeps its column. A
-        stretch of all symbols shares the arrays of this panel; columns are copied.
+        with `timestamps`, which are ends of bars; a symbol that has no bar in the stretch keeps its column; and what
+        can be borrowed on a bar is what it is in this panel, restated by splits before the stretch. A stretch of all
+        symbols shares the arrays of this panel; columns are copied.
 
         Raises DataError for an unknown symbol, and where there is no bar.
 
@@ -262,7 +263,7 @@ class Panel:
         parts.append(f"{self.timestamps[0]} to {self.timestamps[-1]}")
         if len(self.actions):
             parts.append(f"{len(self.actions):,} action{'s' * (len(self.actions) != 1)}")
-        parts += [f"{count} {name}" for name, count in told(self).items()]
+        parts += [plural(count, name) for name, count in told(self).items()]
         if not self.has_volume:
             parts.append("no volume")
         return f"Panel({', '.join(parts)})"
@@ -277,7 +278,7 @@ class Panel:
             "sessions": f"{len(self.session_dates):,}",
             "periods a year": f"{self.periods_per_year:g}",
             "actions": f"{len(self.actions):,}",
-            **told(self),
+            **{f"{name}s": f"{count:,}" for name, count in told(self).items()},
             "volume": "yes" if self.has_volume else "no",
         }
         lines = "".join(f"<tr><th>{name}</th><td>{_escape(str(value))}</td></tr>" for name, value in cells.items())

@@ -115,7 +115,7 @@ def digested(panel: Held) -> Iterator[bytes | np.ndarray]:
             yield from (rows[field] for field in rows.dtype.names or ())
 
 
-def told(panel: Held) -> dict[str, str]:
-    """What was given, and how much of it is in force."""
-    found = {"instruments": panel.instruments, "borrow rows": panel.borrow, "funding rows": panel.funding}
-    return {name: f"{len(frame):,}" for name, frame in found.items() if frame is not None}
+def told(panel: Held) -> dict[str, int]:
+    """What was given, in the singular, and how much of it is in force."""
+    found = {"instrument": panel.instruments, "borrow row": panel.borrow, "funding row": panel.funding}
+    return {name: len(frame) for name, frame in found.items() if frame is not None}

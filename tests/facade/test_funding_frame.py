@@ -246,5 +246,6 @@ def test_the_digest_counts_what_is_in_force():
 def test_it_is_shown():
     found = panel([row(at(7)), row(at(8))])
     assert "3 instruments, 2 funding rows, no volume)" in repr(found)
+    assert "1 funding row," in repr(panel([row(at(7))]))
     assert "<th>funding rows</th><td>2</td>" in found._repr_html_()
     assert not pickle.loads(pickle.dumps(found)).funding_rows.flags.writeable
