@@ -3,13 +3,14 @@
 import math
 import warnings
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from facade.data.clock import Clock, bar_dates, time_zone
+from facade.data.clock import Clock, bar_dates
+from facade.data.dated import session_days
 from facade.data.names import ACTIONS, find
 from facade.data.sources import collect, open_source, schema_of
 from facade.errors import DataError, DataWarning, describe, listing
@@ -220,7 +221,8 @@ def _to_long(source: Any, clock: Clock, symbols: tuple[str, ...]) -> pl.DataFram
         )
     values = ["value"] if long else wide
     wanted = ["symbol", "ex_date", *(["kind"] if long else []), *values]
-    frame = _ex_dates(collect(lazy.select(pl.col(str(found[name])).alias(name) for name in wanted), "actions"), clock)
+    frame = collect(lazy.select(pl.col(str(found[name])).alias(name) for name in wanted), "actions")
+    frame = frame.with_columns(session_days(frame["ex_date"], clock, "actions"))
     for name in values:
         if not frame[name].dtype.is_numeric() and frame[name].dtype != pl.Null:
             raise DataError(
@@ -237,26 +239,6 @@ def _to_long(source: Any, clock: Clock, symbols: tuple[str, ...]) -> pl.DataFram
             part = frame.select(*text, pl.lit(kind).alias("kind"), value).filter(pl.col("value") != 0.0)
             parts.append(part.filter(pl.col("value") != 1.0) if kind == "split" else part)
     return pl.concat(parts)
-
-
-def _ex_dates(frame: pl.DataFrame, clock: Clock) -> pl.DataFrame:
-    """Ex-dates in the unit of the session dates: Date, or bar numbers."""
-    column = frame["ex_date"]
-    if clock.session_dates.dtype != pl.Date:
-        if not column.dtype.is_integer():
-            raise DataError(f"actions: ex_date must be a bar number, as the panel has no dates; it is {column.dtype}")
-        return frame.with_columns(column.cast(pl.Int64))
-    if isinstance(column.dtype, pl.Datetime):
-        zone, ours = time_zone(column.dtype), time_zone(clock.timestamps.dtype)
-        # Midnights are dates, whatever zone they are in.
-        if zone is not None and zone != ours and bool((column.dt.time() != time()).any()):
-            raise DataError(f"mixed timezones: ex_date of actions is in {zone}, the prices in {ours or 'none'}")
-        return frame.with_columns(column.dt.date())
-    if column.dtype == pl.Date:
-        return frame
-    if not len(frame):
-        return frame.with_columns(pl.lit(None, dtype=pl.Date).alias("ex_date"))
-    raise DataError(describe("ex_date of actions must be a Date or a Datetime", value=f"of type {column.dtype}"))
 
 
 def _check_rows(frame: pl.DataFrame) -> None:

@@ -8,6 +8,7 @@ from facade.data.clock import make_clock
 from facade.data.load import load, told_of
 from facade.data.panel import Panel, assemble
 from facade.data.pivot import pivot
+from facade.data.terms import Given
 from facade.data.validate import check_repairs
 
 
@@ -24,6 +25,9 @@ def load_panel(
     columns: Mapping[str, str | None] | None = None,
     extras: Iterable[str] = (),
     symbol: str | None = None,
+    instruments: Any = None,
+    borrow: Any = None,
+    funding: Any = None,
 ) -> Panel:
     """Panel of long prices: one row a (timestamp, symbol), with open, high, low, close and perhaps volume and session.
 
@@ -57,6 +61,23 @@ def load_panel(
         Further numeric columns to keep as (T, A) arrays, such as a spread.
     symbol
         The symbol of all rows, for prices of a single one without a column of symbols.
+    instruments
+        What each symbol is, one row a symbol, in all of the forms of prices or as a list of dicts: symbol, kind
+        ("stock", "future" or "perpetual"), multiplier (1), sector, lot, initial_margin and maintenance_margin (both
+        sides), short_initial_margin and short_maintenance_margin (shorts), margin_basis ("value": fractions of the
+        value; "contract": currency a contract). What is missing or null is the value of Config, a stock. A sector is
+        given to all symbols or to none.
+    borrow
+        What can be sold short, in the same forms: symbol ("*": all without rows of their own), timestamp (a row holds
+        from the first bar of the first session at or after its date), available (shares short in all; null: no limit;
+        in shares of its date, restated by later splits), fee (a year, as a fraction; null: `Config.borrow_fee`).
+    funding
+        Funding of perpetuals, in the same forms: timestamp, symbol, rate (a fraction each time; longs pay a positive
+        one). It is booked before the open of the first bar that is complete after its timestamp, so that whoever holds
+        at the end of the bar of 08:00 pays at 08:00; a Date is the end of its session.
+
+        Timestamps of `borrow` and `funding` are times of the clock and no labels: `bar_label="open"` does not move
+        them.
 
     Raises
     ------
@@ -78,7 +99,8 @@ def load_panel(
     grid, duplicates = pivot(long, symbols, keep_last="keep_last" in repairs)
     clock = make_clock(grid.timestamps.alias("timestamp"), bar_label, grid.session)
     selection = symbols is not None
-    panel = assemble(grid.bars, grid.arrays, clock, grid.symbols, actions, repairs, delisting, selection)
+    terms = Given(instruments, borrow, funding)
+    panel = assemble(grid.bars, grid.arrays, clock, grid.symbols, actions, repairs, delisting, selection, terms)
     counts = {"keep_last": duplicates, "text": long.converted}
     panel.repairs.update({name: count for name, count in counts.items() if name in repairs})
     return replace(panel, notices=panel.notices + told_of(long.unread, actions))

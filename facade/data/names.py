@@ -28,6 +28,20 @@ ACTIONS = {
     "dividend": ("dividend", "dividends", "div_cash"),
 }
 """Column of corporate actions -> its names."""
+INSTRUMENTS = {
+    "symbol": SYMBOL,
+    **{name: (name,) for name in ("kind", "multiplier", "sector", "lot", "initial_margin", "maintenance_margin")},
+    **{name: (name,) for name in ("short_initial_margin", "short_maintenance_margin", "margin_basis")},
+}
+"""Column of instruments -> its names."""
+BORROW = {"symbol": SYMBOL, "timestamp": TIME, "available": ("available",), "fee": ("fee",)}
+"""Column of what can be borrowed -> its names."""
+FUNDING = {
+    "timestamp": (*TIME, "funding_time"),
+    "symbol": SYMBOL,
+    "rate": ("rate", "funding_rate"),
+}
+"""Column of funding -> its names."""
 ADJUSTED_CLOSE = ("adj_close", "adjusted_close", "close_adj", "adj_close_price")
 OTHERS = ("capital_gains", "adj_open", "adj_high", "adj_low", "adj_volume")
 """Further columns that sources of prices have; nothing reads them."""

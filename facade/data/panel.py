@@ -19,13 +19,18 @@ from facade.data.actions import (
     read_actions,
 )
 from facade.data.arrays import check_symbols, copy_arrays, freeze, raw_bytes
+from facade.data.borrow import BORROW
 from facade.data.clock import Clock, bar_dates, make_clock, session_values, to_timestamps
 from facade.data.dividends import guard_dividends
+from facade.data.funding import FUNDING
+from facade.data.instruments import instrument_rows
 from facade.data.matching import match_names
 from facade.data.memory import all_frozen, begun_on_line
 from facade.data.selection import Selection, clock_of, has_volume, locate
+from facade.data.terms import NOTHING, Given, cut_terms, digested, read_terms, restated, told
 from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
+from facade.wording import plural
 from ml4t_kernel.schema import PRICES
 
 FIELDS = (*PRICES, "volume")
@@ -77,6 +82,22 @@ class Panel:
     """How many bars each repair that was asked for changed."""
     begins: pl.Series | None = None
     """(T,) labels of the data where `bar_label="open"` moved them to the ends of the bars; None: nothing was moved."""
+    instruments: pl.DataFrame | None = None
+    """(A,) kind, multiplier, sector, lot and margins of each symbol, in their order; None: all are stocks."""
+    borrow: pl.DataFrame | None = None
+    """What can be borrowed: symbol, timestamp, available, fee in force, sorted by timestamp, "*" written out."""
+    borrow_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, BORROW))
+    """(B,) BORROW sorted by bar and asset: what holds from a bar on, `available` in the shares of that bar."""
+    borrow_after: int = 0
+    """Rows of `borrow` dropped because they lie after the last session."""
+    funding: pl.DataFrame | None = None
+    """Funding of perpetuals in force: timestamp, symbol, rate; sorted by bar and timestamp."""
+    funding_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, FUNDING))
+    """(R,) FUNDING sorted by bar, time, asset; each is booked before the open of its bar."""
+    funding_before: int = 0
+    """Rows of `funding` dropped because they would be booked before the first bar, when nobody holds."""
+    funding_after: int = 0
+    """Rows of `funding` dropped because no bar is complete after them."""
     notices: tuple[str, ...] = ()
     """What a reader of a result should know of the data, one sentence each."""
     _derived: dict[str, tuple[Hashable, Any]] = field(default_factory=dict, init=False)
@@ -99,13 +120,16 @@ class Panel:
         bar_label: str = "close",
         repair: str | Iterable[str] | None = None,
         delisting: str | None = None,
+        instruments: Any = None,
+        borrow: Any = None,
+        funding: Any = None,
     ) -> "Panel":
         """Panel of (T, A) arrays, or (T,) for one symbol; the arrays are copied.
 
         Of pandas and Polars frames and Series the columns are matched by name: to `symbols`, or to those of the first
         frame, which then are the symbols. An index of times (of Polars: a column of times) gives `timestamps`, or has
         to equal those given; frames that disagree are refused. Without `timestamps` bars are numbered, each is a
-        session of its own and a year has 252 of them.
+        session of its own and a year has 252 of them. `instruments`, `borrow` and `funding` are those of `load_panel`.
 
         >>> import numpy as np
         >>> Panel.from_arrays(*[np.array([10.0, 11.0, 10.5])] * 4, symbols=["ABC"])
@@ -120,7 +144,8 @@ class Panel:
         bars, assets = arrays["close"].shape
         names, timestamps = check_symbols(matched.symbols, assets), matched.timestamps
         clock = make_clock(to_timestamps(timestamps, bars), bar_label, session_values(sessions, bars))
-        return assemble(whole, arrays, clock, names, actions, repairs, delisting)
+        given_terms = Given(instruments, borrow, funding)
+        return assemble(whole, arrays, clock, names, actions, repairs, delisting, terms=given_terms)
 
     @cached_property
     def open(self) -> np.ndarray:
@@ -152,9 +177,17 @@ class Panel:
         """(T,) how the data labels the bars, and so the rows of a strategy: `timestamps`, or the begins of the bars."""
         return self.timestamps if self.begins is None else self.begins
 
+    @property
+    def instrument_rows(self) -> np.ndarray:
+        """(A,) INSTRUMENT of each symbol, NaN for what is Config's; stocks where no `instruments` were given."""
+        return self.derived("instruments", lambda: instrument_rows(self.instruments, len(self.symbols)))
+
     @cached_property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of what can change a result: labels, sessions, arrays, actions, bars a year."""
+        """SHA-256, in hexadecimal, of what can change a result: labels, sessions, arrays, actions, bars a year, terms.
+
+        Instruments, borrow and funding count where they are given.
+        """
         sha = hashlib.sha256()
         labels = (self.shape, self.symbols, str(self.timestamps.dtype), self.periods_per_year, sorted(self.extras))
         sha.update(repr(labels).encode())
@@ -163,8 +196,8 @@ class Panel:
         arrays += [self.sessions, *(getattr(self, name) for name in FIELDS)]
         arrays += [self.extras[name] for name in sorted(self.extras)]
         arrays += [self.action_rows[name] for name in ("bar", "asset", "kind", "value")]
-        for array in arrays:
-            for part in raw_bytes(array):
+        for array in (*arrays, *digested(self)):
+            for part in (array,) if isinstance(array, bytes) else raw_bytes(array):
                 sha.update(part)
         return sha.hexdigest()
 
@@ -200,17 +233,19 @@ class Panel:
             actions_after=found.after,
             inferred_delistings=inferred,
             delisting=infer,
+            **restated(self, clock, found.frame),
         )
 
     def select(self, symbols: Sequence[str] | None = None, start: Any = None, end: Any = None) -> "Panel":
         """Some symbols and a stretch of time, as `load_panel` with these arguments would have loaded them.
 
         Sessions are numbered anew, inferred delistings derived anew, and actions outside the stretch dropped; a split
-        before it has no effect on it. Bars on which only other symbols trade are left out. Three things differ: bars a
+        before it has no effect on it. Bars on which only other symbols trade are left out. Four things differ: bars a
         year are those of this panel, whatever the stretch (counted anew over all of its time where bars of other
         symbols are left out); `start` and `end` (inclusive; bar numbers where the panel has no dates) are compared
-        with `timestamps`, which are ends of bars; and a symbol that has no bar in the stretch keeps its column. A
-        stretch of all symbols shares the arrays of this panel; columns are copied.
+        with `timestamps`, which are ends of bars; a symbol that has no bar in the stretch keeps its column; and what
+        can be borrowed on a bar is what it is in this panel, restated by splits before the stretch. A stretch of all
+        symbols shares the arrays of this panel; columns are copied.
 
         Raises DataError for an unknown symbol, and where there is no bar.
 
@@ -228,6 +263,7 @@ class Panel:
         parts.append(f"{self.timestamps[0]} to {self.timestamps[-1]}")
         if len(self.actions):
             parts.append(f"{len(self.actions):,} action{'s' * (len(self.actions) != 1)}")
+        parts += [plural(count, name) for name, count in told(self).items()]
         if not self.has_volume:
             parts.append("no volume")
         return f"Panel({', '.join(parts)})"
@@ -242,6 +278,7 @@ class Panel:
             "sessions": f"{len(self.session_dates):,}",
             "periods a year": f"{self.periods_per_year:g}",
             "actions": f"{len(self.actions):,}",
+            **{f"{name}s": f"{count:,}" for name, count in told(self).items()},
             "volume": "yes" if self.has_volume else "no",
         }
         lines = "".join(f"<tr><th>{name}</th><td>{_escape(str(value))}</td></tr>" for name, value in cells.items())
@@ -278,6 +315,7 @@ def assemble(
     repairs: frozenset[str],
     delisting: str | None,
     selection: bool = False,
+    terms: Given = NOTHING,
 ) -> Panel:
     """Panel of arrays that are ours to modify, prices views of `bars`: checked, repaired, frozen, with actions."""
     shape = arrays["close"].shape
@@ -304,6 +342,7 @@ def assemble(
         "delisting": delisting,
         "repairs": repaired,
         "notices": () if clock.begins is None else (BEGINS,),
+        **read_terms(terms, clock, symbols, found.frame, selection),
     }
     freeze(state)
     return Panel(**state)
@@ -352,6 +391,7 @@ def select(panel: Panel, selection: Selection) -> Panel:
         actions_before=before + found.before,
         actions_after=after + found.after,
         inferred_delistings=inferred,
+        **cut_terms(panel, clock, symbols, found.frame),
     )
 
 
