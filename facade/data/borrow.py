@@ -20,9 +20,8 @@ from facade.data.dated import (
 )
 from facade.data.names import BORROW as NAMES
 from facade.errors import DataError, listing
+from ml4t_kernel.schema import BORROW
 
-BORROW = np.dtype([("available", "f8"), ("fee", "f8"), ("bar", "i4"), ("asset", "i4")], align=True)
-"""What holds of an asset from a bar on. available: shares short in all, inf: no limit; fee: annual, NaN: Config's."""
 MOST = 10.0
 """Largest annual fee, a fraction: what is hard to borrow costs more than 100 percent a year, but hardly 1,000."""
 _WHAT = "borrow"

@@ -19,9 +19,8 @@ from facade.data.dated import (
 )
 from facade.data.names import FUNDING as NAMES
 from facade.errors import DataError, describe
+from ml4t_kernel.schema import FUNDING
 
-FUNDING = np.dtype([("rate", "f8"), ("bar", "i4"), ("asset", "i4")], align=True)
-"""A funding, booked before the open of its bar. rate: fraction of the value, which longs pay where it is positive."""
 _WHAT = "funding"
 
 

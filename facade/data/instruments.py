@@ -11,20 +11,12 @@ from facade.data.dated import need, read_frame, refuse_unknown_symbols, refuse_w
 from facade.data.names import INSTRUMENTS
 from facade.errors import DataError, listing
 from facade.wording import did_you_mean
+from ml4t_kernel.schema import INSTRUMENT, InstrumentKind
 
-KINDS = ("stock", "future", "perpetual")
+KINDS = tuple(kind.name.lower() for kind in InstrumentKind)
 """Kinds of instruments; the place of each is its number in `INSTRUMENT`."""
 BASES = ("value", "contract")
 """What margins are given of: fractions of the value, or currency a contract."""
-INSTRUMENT = np.dtype(
-    [
-        *((name, "f8") for name in ("multiplier", "lot", "initial", "maintenance")),
-        *((name, "f8") for name in ("short_initial", "short_maintenance")),
-        *((name, "i4") for name in ("kind", "by_contract")),
-    ],
-    align=True,
-)
-"""A row an asset. Margins are fractions of the value, with by_contract = 1 currency a contract; NaN: Config's value."""
 SCHEMA = {
     "symbol": pl.String,
     "kind": pl.String,

@@ -19,10 +19,8 @@ from facade.data.actions import (
     read_actions,
 )
 from facade.data.arrays import check_symbols, copy_arrays, freeze, raw_bytes
-from facade.data.borrow import BORROW
 from facade.data.clock import Clock, bar_dates, make_clock, session_values, to_timestamps
 from facade.data.dividends import guard_dividends
-from facade.data.funding import FUNDING
 from facade.data.instruments import instrument_rows
 from facade.data.matching import match_names
 from facade.data.memory import all_frozen, begun_on_line
@@ -31,7 +29,7 @@ from facade.data.terms import NOTHING, Given, cut_terms, digested, read_terms, r
 from facade.data.validate import check_repairs, clean_prices
 from facade.errors import DataError, listing
 from facade.wording import plural
-from ml4t_kernel.schema import PRICES
+from ml4t_kernel.schema import BORROW, FUNDING, PRICES
 
 FIELDS = (*PRICES, "volume")
 BEGINS = "the data labels bars by their begin (bar_label='open'), and so are the rows of a strategy read"

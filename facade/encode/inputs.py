@@ -24,6 +24,7 @@ from ml4t_kernel.schema import (
     ENTER_LONG,
     ENTER_SHORT,
     EVENT_ACTION,
+    EVENT_BORROW,
     EVENT_ENTRY,
     EVENT_ORDER,
     EVENT_SIGNAL,
@@ -143,6 +144,7 @@ def _events(n_bars: int, market: Market, draft: Draft) -> np.ndarray:
     for bit, bars in (
         (EVENT_ACTION, market.actions["bar"]),
         (EVENT_STALE, market.stale["bar"]),
+        (EVENT_BORROW, market.borrow["bar"]),
         (EVENT_TARGET, draft.target_bars),
         (EVENT_SIGNAL, signalled),
         (EVENT_ENTRY, signalled[(draft.signals["bits"] & (ENTER_LONG | ENTER_SHORT)) != 0]),

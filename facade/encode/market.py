@@ -14,7 +14,7 @@ from facade.encode.params import asset_values
 from facade.errors import ConfigError, listing
 from facade.wording import did_you_mean
 from ml4t_kernel.market import block_extremes, days_between, previous_volume, session_end, stale_rows, volatility
-from ml4t_kernel.schema import BLOCK, BORROW, FUNDING, INSTRUMENT, Market
+from ml4t_kernel.schema import BLOCK, INSTRUMENT, Market
 
 
 def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool = False) -> Market:
@@ -45,9 +45,11 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
         days=_days(panel, config),
         actions=panel.action_rows,
         stale=panel.derived("stale", lambda: stale_rows(panel.close, panel.sessions, stale), of=stale),
-        instruments=frozen(np.zeros(1, INSTRUMENT), INSTRUMENT),
-        borrow=frozen(np.zeros(0, BORROW), BORROW),
-        funding=frozen(np.zeros(0, FUNDING), FUNDING),
+        instruments=panel.instrument_rows
+        if panel.instruments is not None
+        else frozen(np.zeros(1, INSTRUMENT), INSTRUMENT),
+        borrow=panel.borrow_rows,
+        funding=panel.funding_rows,
     )
 
 

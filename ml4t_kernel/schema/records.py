@@ -235,7 +235,7 @@ WORK = _dtype(
     u1="phase origin passive stop entry short_cash batch born_side opened cash_reason",
 )
 """Scratch (one row). The slice being priced: want (signed shares); level (price before costs); limit (worst price
-allowed); phase_price (O or C that shorts are valued at); volume of the bar; fixed (slippage a share); need and available
+allowed); phase_price (O or C that shorts are valued at); volume of the bar; fixed (slippage a share); need, available
 (cash, or what takes its place), leverage_need, keep and unit (6.2); passive, stop, entry, batch: how it executes;
 short_cash: 1 when the account could not carry it whole, cash_reason: the reason that says why; born_from: first order
 row that the turn could have brought to life; opened: 1 once a fill of the turn opened a position.
