@@ -3,7 +3,7 @@
 It judges the compiled kernel, shares no line with it, and prefers being plain to being fast.
 """
 
-from . import actions, decide, fills, financing, ledger, orders, prices, rules, walk
+from . import actions, decide, fills, financing, flows, funds, ledger, margin, orders, prices, rules, walk
 from .book import new_run
 from .coverage import reached
 
@@ -25,11 +25,13 @@ def run(scenario):
 def run_bar(account):
     """Everything that happens in one bar, in this order."""
     financing.charge(account)  # 1.2
+    flows.book_flows(account)  # 1.3
     actions.apply_actions(account)  # 1.1, 1.4
     ledger.drop_closed(account)
     orders.expire(account)  # 1.6
     orders.activate(account)  # 1.7
     prices.start_budgets(account)  # 6.1
+    funds.release(account)  # 6.2
     fills.fill_at_open(account)  # 2
     orders.expire_after_open(account)
     walk.fill_inside_bar(account)  # 3
@@ -40,6 +42,8 @@ def run_bar(account):
     rules.move_marks(account)  # 4.4
     actions.close_bankrupt(account)  # 4.5
     actions.count_sessions(account)
+    actions.close_bankrupt(account, again=True)
+    margin.call(account)
     rules.decide_time_exits(account)
     ledger.drop_closed(account)
     if not account.frozen:
@@ -69,6 +73,7 @@ def record(account):
     for asset in account.held:
         gross += abs(account.positions[asset].shares) * account.last[asset]
     account.records.append((account.equity, account.cash, gross, len(account.held)))
+    margin.record(account)
     financing.remember(account)
 
 
@@ -107,6 +112,9 @@ def outcome(account):
         "ambiguous": account.ambiguous,
         "booked": account.booked,
         "charges": account.charges,
+        "returns": flows.returns(account),
+        "events": account.events,
+        "margin": account.margins,
         "counters": {"conflicts": account.conflicts, "closes_left_out": 0, "capped": capped(account)},
         "final": {
             "shares": [position.shares for position in account.positions],
@@ -117,5 +125,6 @@ def outcome(account):
             "fees": account.fees,
             "interest": account.interest,
             "borrow_fees": account.borrow_fees,
+            "flows": account.flows,
         },
     }

@@ -23,12 +23,15 @@ class Reason:
 
     NONE, CASH, NO_SHORT, COOLDOWN, MINIMUM, LOT, EXPIRED, REPLACED = range(8)
     GROUP, CANCELLED, FLAT, DELISTED, BANKRUPT, NO_PRICE, NO_EQUITY, SIGNAL_EXIT = range(8, 16)
-    VOLUME, DIVIDEND = range(16, 18)
+    VOLUME, DIVIDEND, MARGIN, LEVERAGE, MARGIN_CALL, RESTORED, NO_BORROW = range(16, 23)
 
 
 # an order that ends for one of these without a fill was refused, not cancelled
 REFUSALS = {
     Reason.CASH,
+    Reason.MARGIN,
+    Reason.LEVERAGE,
+    Reason.NO_BORROW,
     Reason.NO_SHORT,
     Reason.COOLDOWN,
     Reason.MINIMUM,
@@ -43,12 +46,13 @@ class Origin:
 
     ORDER, TARGET, SIGNAL_ENTRY, SIGNAL_EXIT, CHILD = range(5)
     STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, BREAK_EVEN, TIME_EXIT = range(5, 10)
-    DELISTING, BANKRUPTCY, CASH_IN_LIEU = range(10, 13)
+    DELISTING, BANKRUPTCY, CASH_IN_LIEU, MARGIN_CALL, RECALL = range(10, 15)
 
 
 STOP_OUTS = {Origin.STOP_LOSS, Origin.TRAILING_STOP, Origin.BREAK_EVEN}
 RULE_STOPS = STOP_OUTS | {Origin.TIME_EXIT}
 RULE_ORDERS = RULE_STOPS | {Origin.TAKE_PROFIT}
+FORCED = (Origin.MARGIN_CALL, Origin.RECALL)  # what the account orders of itself, in the order of its turns (2.1)
 
 # phases of a fill
 OPEN, INSIDE, CLOSE, DECISION_CLOSE, BOOKING = range(5)
@@ -61,8 +65,11 @@ TWO_SIDED, ENTRY_BAR, TRAIL = range(3)
 SPLIT, DIVIDEND, DELISTING, STALE = range(4)
 ACTIONS = {"split": SPLIT, "dividend": DIVIDEND, "delisting": DELISTING}
 
-# charges of 1.2
-BORROW, INTEREST = range(2)
+# charges of 1.2 and 1.3
+BORROW, INTEREST, FLOW, FUNDING = range(4)
+
+# events of the account
+CALLED, BANKRUPT, FLOW_REFUSED, RECALLED = range(4)
 
 # flags of a fill
 PASSIVE, EXIT_LEG = 1, 2
