@@ -20,7 +20,7 @@ from ml4t_kernel.schema import E_BANKRUPT, EVENT_STALE, NO_ROW, O_BANKRUPTCY, R_
 def liquidate_bankrupt(t, market, params, book, tape):
     """4.5: equity is gone: everything closed at marks with costs, no cap; nothing is decided ever after."""
     s = book.state[0]
-    note_incident(t, NO_ROW, E_BANKRUPT, nan, s.equity, 0.0, params, book, tape)
+    note_incident(t, NO_ROW, E_BANKRUPT, nan, s.equity, nan, params, book, tape)
     # First of all: what is cancelled and booked below must not decide anything again.
     s.frozen = 1
     for j in range(book.queues.shape[0]):

@@ -142,6 +142,12 @@ def most(available, unit, quantity):
 
 
 @inlined
+def whole_lots(kept, quantity, lot):
+    """What is kept of `quantity`, in whole lots unless it is all of it."""
+    return floor_to_lot(kept, lot) if kept < quantity else quantity
+
+
+@inlined
 def units_of_use(w, o, d, params):
     """What one share uses of the first limit and of leverage, where costs are linear in the quantity."""
     rate = commission_rate(w, params)
@@ -202,10 +208,10 @@ def carried(quantity, lot, room, w, o, d, p, params):
         return 0.0
     if params.linear_costs:
         unit, leverage_unit = units_of_use(w, o, d, params)
-        first = most(w.available, unit, quantity)
-        second = most(room, leverage_unit, quantity) if room < inf else quantity
+        first = whole_lots(most(w.available, unit, quantity), quantity, lot)
+        second = whole_lots(most(room, leverage_unit, quantity), quantity, lot) if room < inf else quantity
         w.cash_reason = name_limit(first, second, params)
-        return min(quantity, floor_to_lot(min(first, second), lot))
+        return min(first, second)
     first = search_carried(quantity, lot, inf, w, o, d, p, params)
     second = quantity
     if room < inf:
