@@ -142,12 +142,6 @@ def most(available, unit, quantity):
 
 
 @inlined
-def whole_lots(kept, quantity, lot):
-    """What is kept of `quantity`, in whole lots unless it is all of it."""
-    return floor_to_lot(kept, lot) if kept < quantity else quantity
-
-
-@inlined
 def units_of_use(w, o, d, params):
     """What one share uses of the first limit and of leverage, where costs are linear in the quantity."""
     rate = commission_rate(w, params)
@@ -200,25 +194,31 @@ def name_limit(first, second, params):
     return R_MARGIN if params.margin else R_CASH
 
 
+@inlined
+def within(available, unit, quantity, lot):
+    """Part of `quantity` that what is available carries at `unit` a share, in whole lots unless it is all of it."""
+    if not (available > 0.0):
+        return 0.0
+    kept = most(available, unit, quantity)
+    return floor_to_lot(kept, lot) if kept < quantity else quantity
+
+
 @cold
 def carried(quantity, lot, room, w, o, d, p, params):
     """Largest part of `quantity` that both limits carry, in whole lots; names the one that left less."""
-    if not (w.available > 0.0) or not (room > 0.0):
-        w.cash_reason = name_limit(0.0 if w.available <= 0.0 else 1.0, 0.0 if room <= 0.0 else 1.0, params)
-        return 0.0
+    available = w.available
+    first = second = 0.0
     if params.linear_costs:
         unit, leverage_unit = units_of_use(w, o, d, params)
-        first = whole_lots(most(w.available, unit, quantity), quantity, lot)
-        second = whole_lots(most(room, leverage_unit, quantity), quantity, lot) if room < inf else quantity
-        w.cash_reason = name_limit(first, second, params)
-        return min(first, second)
-    first = search_carried(quantity, lot, inf, w, o, d, p, params)
-    second = quantity
-    if room < inf:
-        available = w.available
-        w.available = inf
-        second = search_carried(quantity, lot, room, w, o, d, p, params)
-        w.available = available
+        first = within(available, unit, quantity, lot)
+        second = within(room, leverage_unit, quantity, lot) if room < inf else quantity
+    else:
+        if available > 0.0:
+            first = search_carried(quantity, lot, inf, w, o, d, p, params)
+        if room > 0.0:
+            w.available = inf
+            second = search_carried(quantity, lot, room, w, o, d, p, params) if room < inf else quantity
+            w.available = available
     w.cash_reason = name_limit(first, second, params)
     return min(first, second)
 
