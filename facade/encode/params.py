@@ -187,6 +187,7 @@ def _fill(rows: Any, values: Mapping[str, Any], has_volume: bool) -> None:
         has_rules = has_rules | values[f"has_{name}"]
     rows["has_rules"] = has_rules
     rows["has_charges"] = is_charged(values)
+    rows["has_forced"] = values["margin"]
     rows["has_limits"] = (
         (values["margin"] != 0)
         | (values["cash_buffer"] != 0)

@@ -290,7 +290,7 @@ def serve_auction(t, at, market, intents, params, book, tape):
     w.phase = at
     w.born_from = s.orders
     n = gather(t, at, market, params, book, tape)
-    if s.forced > 0 and at != CLOSE:
+    if params.has_forced and s.forced > 0 and at != CLOSE:
         serve_forced(t, at, market, intents, params, book, tape)
     if n > 0:
         part_exits(n, book, tape)

@@ -61,7 +61,8 @@ def look_up(t, a, w, market, params):
         if params.impact_sigma != 0.0:
             w.sigma = market.sigma[t, a]
     w.half_spread = half_spread_of(t, a, market, params)
-    w.fixed = fixed_slippage(a, market, params)
+    if params.has_instruments:
+        w.fixed = fixed_slippage(a, market, params)
 
 
 @inlined
@@ -205,7 +206,8 @@ def execute(t, k, want, market, intents, params, book, tape):
         follow_fill(old, f, p, market, params, book)
     if w.entry and w.phase == INSIDE:
         w.spendable -= w.need
-        w.leeway -= w.leverage_need
+        if params.has_limits:
+            w.leeway -= w.leverage_need
     if opened:
         found_position(t, o.asset, k, market, intents, params, book, tape)
     # Exits before entries, and what entries open meets passed levels only after all of them (2.1 iv).
@@ -239,7 +241,7 @@ def settle_flat(t, k, params, book, tape):
     if params.cooldown > 0 and is_stop_out(o.origin):
         p.cool_until = t + params.cooldown
     # Nothing to release in most runs: no chain, no decided order with a detail, no rule order that works.
-    waits = book.queues[o.asset].count > 0 or s.special or s.forced > 0
+    waits = book.queues[o.asset].count > 0 or s.special or params.has_forced
     if waits or (p.stop_order >= 0 and is_open(tape.orders[p.stop_order])):
         release_flat(o.asset, t, book, tape)
     else:

@@ -50,7 +50,8 @@ def lack_of_room(t, market, intents, params, book, tape):
     busy = s.live + s.dormant + new
     # A bar is never entered twice, so the bound is that of the worst bar, not of this one.
     births = 2 * busy + 3 * s.held if params.has_rules else new + s.dormant
-    births += s.held * (params.margin + params.has_borrow)  # forced orders
+    if params.has_forced:
+        births += 2 * s.held
     fills = 4 * busy + births + 2 * s.held  # both legs, rules, and a bankruptcy's bookings
     if intents.events[t] & (EVENT_ACTION | EVENT_STALE):
         fills += 2 * (market.actions.shape[0] - s.action) + market.stale.shape[0] - s.stale

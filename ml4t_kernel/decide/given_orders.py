@@ -121,14 +121,14 @@ def submit_intent(t, j, market, intents, params, book, tape):
     if absent(price):
         price = sizing_price(t, a, market, book)
     reason = R_NONE
-    if live == 0.0 or params.min_notional > 0.0 or t < p.cool_until or p.gone or s.called_bar == t:
+    if live == 0.0 or params.min_notional > 0.0 or t < p.cool_until or p.gone or params.has_forced:
         reason = refusal_of_intent(t, row, price, live, market, params, book)
     if reason != R_NONE:
         refuse_order(k, reason, t, book, tape)
         withdraw_rows(row.first_child, intents, book)
         return
     o.left = live
-    bind_decision(t, k, book, tape)
+    bind_decision(t, k, params, book, tape)
     if not is_plain(row, params):
         i = new_detail(k, book, tape)
         d = tape.details[i]
@@ -223,7 +223,7 @@ def replace_order(t, k, row, market, params, book, tape):
     o.left = quantity if quantity == old.left else floor_to_lot(quantity, lot_of(old.asset, market, params))
     if abs(o.left) < abs(quantity) * (1.0 - RESIDUE):
         cut_for(R_LOT, o)
-    bind_decision(t, n, book, tape)
+    bind_decision(t, n, params, book, tape)
     i = new_detail(n, book, tape)
     d = tape.details[i]
     if old.detail > 0:

@@ -110,7 +110,7 @@ def submit_signal_entry(t, a, side, g, market, intents, params, book, tape):
         return
     is_target = is_target_size(params.size_type)
     counted = held if is_target and held * side > 0.0 else 0.0
-    kept = counted + forced_rest(a, book, tape) if counted != 0.0 else 0.0
+    kept = counted + forced_rest(a, params, book, tape) if counted != 0.0 else 0.0
     quantity = signal_quantity(wanted, kept, lot, price, s.equity, params)
     if quantity == 0.0:
         if counted == 0.0 and lot > 0.0:

@@ -127,18 +127,16 @@ def refusal(t, a, quantity, held, price, exempt, market, params, book):
         return R_MINIMUM
     if t < p.cool_until and not is_reduction(quantity, held):
         return R_COOLDOWN
-    if book.state[0].called_bar == t and not (quantity * held < 0.0):
+    if params.has_forced and book.state[0].called_bar == t and not (quantity * held < 0.0):
         return R_MARGIN_CALL
     if p.gone == G_DELISTED or (p.gone == G_STALE and has_gone_stale(t, a, market)):
         return R_DELISTED
     return R_NONE
 
 
-@inlined
-def forced_rest(a, book, tape):
-    """Signed shares that forced orders of the asset are still to trade (6.0)."""
-    if book.state[0].forced == 0:
-        return 0.0
+@cold
+def rest_of_forced(a, book, tape):
+    """Signed shares that forced orders of the asset are still to trade, at most the position."""
     p = book.positions[a]
     rest = 0.0
     if p.called >= 0 and is_open(tape.orders[p.called]):
@@ -149,22 +147,32 @@ def forced_rest(a, book, tape):
 
 
 @inlined
-def bind_decision(t, k, book, tape):
-    """A decision that trades with a forced order, or against a position at a margin call, is reduce-only (2.2, 4.6)."""
+def forced_rest(a, params, book, tape):
+    """What of the position is going anyhow (6.0)."""
+    return rest_of_forced(a, book, tape) if params.has_forced else 0.0
+
+
+@cold
+def bind(t, k, book, tape):
+    """Reduce-only is what trades with a forced order, or against a position at a margin call (2.2, 4.6)."""
     s = book.state[0]
-    if s.forced == 0 and s.called_bar != t:
-        return
     o = tape.orders[k]
     called = s.called_bar == t and o.left * book.positions[o.asset].shares < 0.0
-    if called or forced_rest(o.asset, book, tape) * o.left > 0.0:
+    if called or rest_of_forced(o.asset, book, tape) * o.left > 0.0:
         o.reduce_only = 1
+
+
+@inlined
+def bind_decision(t, k, params, book, tape):
+    if params.has_forced:
+        bind(t, k, book, tape)
 
 
 @inlined
 def submit_sized(t, a, quantity, origin, market, intents, params, book, tape):
     """A market order of a sized decision; returns its row."""
     k = new_order(t, a, quantity, MARKET, origin, book, tape)
-    bind_decision(t, k, book, tape)
+    bind_decision(t, k, params, book, tape)
     rules = intents.asset_rules[a] if params.has_rules else 0
     if rules > 0 or params.basis_signal:
         d = tape.details[new_detail(k, book, tape)]

@@ -24,7 +24,7 @@ def size_target(t, a, wanted, market, intents, params, book, tape):
     s = book.state[0]
     p = book.positions[a]
     held = p.shares
-    kept = held + forced_rest(a, book, tape)
+    kept = held + forced_rest(a, params, book, tape)
     price = market.close[t, a]
     if absent(price):
         price = sizing_price(t, a, market, book)

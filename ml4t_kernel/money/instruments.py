@@ -4,17 +4,20 @@ The kernel sees the prices of whole contracts, and its cash pays the notional of
 leaves equity, sizes, costs and requirements as they are; cash is recorded with that notional taken back.
 """
 
-from ml4t_kernel.compile.jit import compiled, inlined
+from ml4t_kernel.compile.jit import cold, compiled, inlined
 from ml4t_kernel.money.prices import present
 from ml4t_kernel.schema import STOCK
+
+
+@cold
+def own_lot(a, market, params):
+    return market.instruments[a].lot if present(market.instruments[a].lot) else params.lot
 
 
 @inlined
 def lot_of(a, market, params):
     """Smallest tradable multiple of the asset."""
-    if params.has_instruments and present(market.instruments[a].lot):
-        return market.instruments[a].lot
-    return params.lot
+    return own_lot(a, market, params) if params.has_instruments else params.lot
 
 
 @inlined

@@ -108,5 +108,6 @@ def slice_price(quantity, w, p, params):
     if params.impact_coefficient != 0.0:
         rate += impact_rate(quantity, p.used_buy if w.want > 0.0 else p.used_sell, w, params)
     # A limit is a promise: costs never carry a fill beyond it (7.2).
-    price = after_costs(w.want, w.level, rate, w.fixed)
+    fixed = w.fixed if params.has_instruments else params.slippage_fixed
+    price = after_costs(w.want, w.level, rate, fixed)
     return min(price, w.limit) if w.want > 0.0 else max(price, w.limit)

@@ -45,9 +45,10 @@ PARAMS = np.dtype(
     + [(name, "f8") for name in "initial_margin maintenance_margin".split()]
     + [(name, "f8") for name in "short_initial_margin short_maintenance_margin cash_buffer max_leverage".split()]
     # margin: the account is on it; call_all, listed_only, recalls: flags of 4.5 and 1.5; settlement: sessions;
-    # has_limits: any of 6.2 besides the plain cash check; has_instruments, has_borrow: the panel gives them
+    # has_limits: any of 6.2 besides the plain cash check; has_instruments, has_borrow: the panel gives them;
+    # has_forced: margin or has_borrow, so that orders may be forced
     + [(name, "i8") for name in "margin call_all listed_only recalls settlement".split()]
-    + [(name, "i8") for name in "has_limits has_instruments has_borrow".split()],
+    + [(name, "i8") for name in "has_limits has_instruments has_borrow has_forced".split()],
     align=True,
 )
 """One row a configuration; every scalar knob of a run."""
