@@ -54,6 +54,8 @@ DEFAULTS = {
     "borrow_fee": 0.0,
     "credit_rate": 0.0,
     "debit_rate": 0.0,
+    "short_availability": "unlimited",
+    "recall": "excess",
 }
 RULE_NAMES = ("stop_loss", "take_profit", "trailing_stop", "trail_activation", "break_even", "time_exit")
 RULE_PRICES = ("stop_loss_price", "take_profit_price")
@@ -168,6 +170,7 @@ class Position:
 
     shares: float = 0.0
     average: float = 0.0
+    paid: float = 0.0  # of a future: the price up to which its gains are in cash
     basis: float = 0.0
     mark: float = 0.0  # water mark of the rules
     birth: Birth | None = None
@@ -236,6 +239,10 @@ class Run:
     fees: float = 0.0
     interest: float = 0.0
     borrow_fees: float = 0.0
+    funding: float = 0.0
+    borrow: list = field(default_factory=list)  # the row of `borrow` in force, by asset
+    borrow_rows: dict = field(default_factory=dict)  # rows of `borrow`, by bar
+    funding_rows: dict = field(default_factory=dict)  # rows of `funding`, by bar
     recorded: tuple = ()  # cash, and shares and mark of each asset, at 4.8 of the bar before
     actions: dict = field(default_factory=dict)  # corporate actions, by bar
     fills: list = field(default_factory=list)
@@ -296,6 +303,9 @@ def new_run(scenario):
         cool_until=[-1] * assets,
         rows=by_bar(scenario["strategy"].get("rows", [])),
         actions=by_bar(scenario["actions"]),
+        borrow=[None] * assets,
+        borrow_rows=by_bar(scenario.get("borrow", [])),
+        funding_rows=by_bar(scenario.get("funding", [])),
     )
 
 

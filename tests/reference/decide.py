@@ -13,6 +13,7 @@ from .enums import (
     Origin,
     Reason,
 )
+from .instruments import lot_of, multiplier, value_of
 from .ledger import marked_equity
 from .orders import cancel, end, refuse, submit
 
@@ -52,7 +53,7 @@ def market(run, asset, quantity, origin, **more):
 
 def size_problem(run, asset, quantity, minimum, held):
     """Reason to refuse a sized decision: min_notional, cooldown, delisted, in this order; else NONE."""
-    if quantity != -held and abs(quantity) * run.known_price(asset) < minimum:
+    if quantity != -held and abs(value_of(run, asset, quantity, run.known_price(asset))) < minimum:
         return Reason.MINIMUM
     if is_entry(held, quantity) and cooling(run, asset):
         return Reason.COOLDOWN
@@ -93,7 +94,7 @@ def aim(run, strategy, asset, target, equity):
     price = run.known_price(asset)
     weights = strategy["kind"] == "weights"
     threshold = strategy.get("min_weight_change") or 0.0
-    if weights and target != 0 and price is not None and abs(target - held * price / equity) < threshold:
+    if weights and target != 0 and price is not None and abs(target - value_of(run, asset, held, price) / equity) < threshold:
         reached("6.0 left alone")
         return
     for order in run.pending(asset):
@@ -108,7 +109,7 @@ def aim(run, strategy, asset, target, equity):
     if price is None:
         place(run, market(run, asset, 0.0, Origin.TARGET), Reason.NO_PRICE)
         return
-    wanted = target * equity / price if weights else target
+    wanted = target * equity / (price * multiplier(run, asset)) if weights else target
     minimum = strategy.get("min_notional")
     minimum = run.config["min_notional"] if minimum is None else minimum
     order_difference(run, asset, wanted, equity, minimum, market(run, asset, 0.0, Origin.TARGET, batch=True), held)
@@ -116,12 +117,12 @@ def aim(run, strategy, asset, target, equity):
 
 def order_difference(run, asset, wanted, equity, minimum, order, held):
     """Place `order` for the lots between the held shares and the wanted ones; nothing to do leaves no row."""
-    lot = run.config["lot"]
+    lot = lot_of(run, asset)
     difference = wanted - held
     quantity = floor_to_lots(difference, lot)
     if quantity != difference:
         reached("6.3 lot")
-    if lot == 0 and abs(difference) * run.known_price(asset) < 1e-9 * equity:
+    if lot == 0 and abs(value_of(run, asset, difference, run.known_price(asset))) < 1e-9 * equity:
         return
     if quantity == 0:
         if held == 0:
@@ -208,10 +209,11 @@ def size_entry(run, strategy, asset, direction, equity, short_refused):
     if price is None:
         place(run, order, Reason.NO_PRICE)
         return
-    per = {"shares": size, "value": size / price, "fraction": size * equity / price}
+    counts = price * multiplier(run, asset)
+    per = {"shares": size, "value": size / counts, "fraction": size * equity / counts}
     wanted = direction * per[kind.removeprefix("target_")]
     if short_refused:
-        order.requested = order.left = floor_to_lots(wanted, run.config["lot"])
+        order.requested = order.left = floor_to_lots(wanted, lot_of(run, asset))
         reached("2.2 refused")
         refuse(run, order, Reason.NO_SHORT)
         return
@@ -224,7 +226,7 @@ def size_entry(run, strategy, asset, direction, equity, short_refused):
         counted = held if sign(held) == direction else 0.0
         order_difference(run, asset, wanted, equity, run.config["min_notional"], order, counted)
         return
-    quantity = floor_to_lots(wanted, run.config["lot"])
+    quantity = floor_to_lots(wanted, lot_of(run, asset))
     if quantity == 0:
         order.requested = order.left = wanted
         place(run, order, Reason.LOT)
@@ -291,9 +293,9 @@ def submit_user_order(run, row):
     held = run.positions[order.asset].shares
     given = order.requested
     closes = given == -held
-    quantity = given if closes else floor_to_lots(given, run.config["lot"])
+    quantity = given if closes else floor_to_lots(given, lot_of(run, order.asset))
     price = run.known_price(order.asset)
-    small = price is not None and abs(quantity) * price < run.config["min_notional"]
+    small = price is not None and abs(value_of(run, order.asset, quantity, price)) < run.config["min_notional"]
     reason = Reason.NONE
     if quantity == 0:
         reason = Reason.LOT
@@ -336,7 +338,7 @@ def replace(run, old, row):
     reached("4.6 replace")
     given = old.left if quantity is None else quantity
     closes = given == -run.positions[old.asset].shares
-    quantity = given if closes else floor_to_lots(given, run.config["lot"])
+    quantity = given if closes else floor_to_lots(given, lot_of(run, old.asset))
     new = Order(old.asset, run.t, old.kind, given, given, origin=old.origin, time_in_force=old.time_in_force)
     for name in ("limit", "stop", "trail", "mark", "bars", "triggered", "reduce_only", "rank", "group", "parent"):
         setattr(new, name, getattr(old, name))

@@ -23,7 +23,7 @@ class Reason:
 
     NONE, CASH, NO_SHORT, COOLDOWN, MINIMUM, LOT, EXPIRED, REPLACED = range(8)
     GROUP, CANCELLED, FLAT, DELISTED, BANKRUPT, NO_PRICE, NO_EQUITY, SIGNAL_EXIT = range(8, 16)
-    VOLUME, DIVIDEND = range(16, 18)
+    VOLUME, DIVIDEND, MARGIN, LEVERAGE, MARGIN_CALL, RESTORED, NO_BORROW = range(16, 23)
 
 
 # an order that ends for one of these without a fill was refused, not cancelled
@@ -35,6 +35,9 @@ REFUSALS = {
     Reason.LOT,
     Reason.NO_PRICE,
     Reason.NO_EQUITY,
+    Reason.MARGIN,
+    Reason.LEVERAGE,
+    Reason.NO_BORROW,
 }
 
 
@@ -43,7 +46,7 @@ class Origin:
 
     ORDER, TARGET, SIGNAL_ENTRY, SIGNAL_EXIT, CHILD = range(5)
     STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, BREAK_EVEN, TIME_EXIT = range(5, 10)
-    DELISTING, BANKRUPTCY, CASH_IN_LIEU = range(10, 13)
+    DELISTING, BANKRUPTCY, CASH_IN_LIEU, MARGIN_CALL, RECALL = range(10, 15)
 
 
 STOP_OUTS = {Origin.STOP_LOSS, Origin.TRAILING_STOP, Origin.BREAK_EVEN}
@@ -61,8 +64,14 @@ TWO_SIDED, ENTRY_BAR, TRAIL = range(3)
 SPLIT, DIVIDEND, DELISTING, STALE = range(4)
 ACTIONS = {"split": SPLIT, "dividend": DIVIDEND, "delisting": DELISTING}
 
-# charges of 1.2
-BORROW, INTEREST = range(2)
+# charges of 1.2 and 1.3
+BORROW, INTEREST, FLOW, FUNDING = range(4)
+
+# events of the account
+CALLED, BANKRUPT, FLOW_REFUSED, RECALLED = range(4)
+
+# kinds of instruments
+STOCK, FUTURE, PERPETUAL = range(3)
 
 # flags of a fill
 PASSIVE, EXIT_LEG = 1, 2

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from .book import RESIDUE, at_or_above, at_or_below, floor_to_lots, sign, strictly_above, strictly_below
+from .borrow import locate
 from .coverage import reached
 from .enums import (
     AT_CLOSE,
@@ -25,6 +26,7 @@ from .enums import (
     TRAILING_STOP,
     Reason,
 )
+from .instruments import lot_of, value_of
 from .ledger import settle, short_value
 from .orders import (
     cancel,
@@ -57,7 +59,7 @@ def closable(run, order):
     position = run.positions[order.asset]
     wanted = min(abs(order.left), abs(position.shares))
     if wanted < abs(position.shares):
-        wanted = floor_to_lots(wanted, run.config["lot"])
+        wanted = floor_to_lots(wanted, lot_of(run, order.asset))
     return within_budget(run, order, wanted)
 
 
@@ -67,7 +69,7 @@ def within_budget(run, order, wanted):
     if wanted <= left:
         return wanted
     count_bound(run, order.asset)
-    quantity = floor_to_lots(left, run.config["lot"])
+    quantity = floor_to_lots(left, lot_of(run, order.asset))
     order.held_back = order.held_back or quantity < wanted
     return quantity
 
@@ -103,11 +105,13 @@ def _closing_leg(run, order, moment):
 
 def capped_entry(run, order):
     """Unsigned shares that an entry may trade now before the cash check."""
-    return within_budget(run, order, floor_to_lots(abs(order.left), run.config["lot"]))
+    return within_budget(run, order, floor_to_lots(abs(order.left), lot_of(run, order.asset)))
 
 
 def _opening_leg(run, order, moment):
     """An entry outside a batch: what cash does not allow is cancelled together with what the cap deferred."""
+    if not locate(run, order):  # 1.5
+        return
     quantity = capped_entry(run, order)
     if quantity <= 0:
         return
@@ -148,8 +152,8 @@ def need(run, order, quantity, moment):
     price = slice_price(run, order, quantity, moment.base, moment.passive)
     fee = slice_fee(run, order, quantity, price, moment.passive)[0]
     if order.side > 0:
-        return quantity * price + fee
-    return quantity * (2 * mark_at(run, moment)(order.asset) - price) + fee
+        return value_of(run, order.asset, quantity, price) + fee
+    return value_of(run, order.asset, quantity, 2 * mark_at(run, moment)(order.asset) - price) + fee
 
 
 def shrink_to_cash(run, order, quantity, moment):
@@ -164,7 +168,7 @@ def shrink_to_cash(run, order, quantity, moment):
         return quantity
     if available <= 0:
         return 0.0
-    lot = run.config["lot"]
+    lot = lot_of(run, order.asset)
     if costs_are_linear(run.config):
         smaller = floor_to_lots(available / need(run, order, 1.0, moment), lot)
     elif lot == 0:
@@ -179,7 +183,7 @@ def shrink_to_cash(run, order, quantity, moment):
             middle = (lots + too_many) // 2
             lots, too_many = (middle, too_many) if passes(middle * lot) else (lots, middle)
         smaller = lots * lot
-    if lot == 0 and smaller * moment.base < 1e-9 * run.equity:
+    if lot == 0 and value_of(run, order.asset, smaller, moment.base) < 1e-9 * run.equity:
         return 0.0
     return min(smaller, quantity)
 
@@ -193,7 +197,7 @@ def fill(run, order, quantity, moment):
     price = slice_price(run, order, quantity, moment.base, moment.passive)
     fee, raw, paid = slice_fee(run, order, quantity, price, moment.passive)
     order.raw_fee, order.paid_fee = raw, paid
-    order.notional += quantity * price
+    order.notional += value_of(run, asset, quantity, price)
     order.slices += 1
     count_costs(run, order, quantity, moment.base, price, moment.passive)
     _count_fill(run, order, moment)
@@ -352,7 +356,7 @@ def fire_target(run, asset, moment, name):
     """A take profit becomes an order only when it can fill something."""
     shares = run.positions[asset].shares
     left = budget_left(run, asset)
-    if abs(shares) <= left or floor_to_lots(left, run.config["lot"]) > 0:
+    if abs(shares) <= left or floor_to_lots(left, lot_of(run, asset)) > 0:
         reached(name)
         take_turn(run, target_order(run, asset), moment)
     else:
@@ -381,8 +385,6 @@ def passed_levels(run, asset, moment):
 def fill_batch(run, orders, prices, phase):
     """The entries of one rebalance: scaled once when cash is short, then filled by submission; the rest waits."""
     wanted, available = [], max(0.0, available_cash(run, Moment(phase, 0.0)))
-    if run.config["lot"] == 0 and available < 1e-9 * run.equity:
-        available = 0.0
     for order in orders:
         shares = run.positions[order.asset].shares
         if not order.pending or sign(shares) == -order.side:
@@ -391,7 +393,10 @@ def fill_batch(run, orders, prices, phase):
             reached("2.2 refused")
             take_away(run, order, 0.0, Reason.NO_SHORT)
             continue
-        if available == 0:  # no cash, no slice that the budget could hold back
+        if not locate(run, order):  # 1.5
+            continue
+        fractional = lot_of(run, order.asset) == 0
+        if available == 0 or (fractional and available < 1e-9 * run.equity):  # no cash, no slice that the budget could hold back
             continue
         moment = Moment(phase, prices[order.asset])
         quantity = capped_entry(run, order)
@@ -405,7 +410,7 @@ def fill_batch(run, orders, prices, phase):
         reached("2.3")
         if short_of_cash:
             reached("2.3 scaled")
-            quantity = floor_to_lots(quantity * available / needed, run.config["lot"])
+            quantity = floor_to_lots(quantity * available / needed, lot_of(run, order.asset))
         if quantity > 0:
             quantity = shrink_to_cash(run, order, quantity, moment)
         if quantity > 0:
