@@ -5,6 +5,7 @@ from .borrow import restate
 from .coverage import reached
 from .enums import (
     ACTIONS,
+    BANKRUPT,
     BOOKING,
     DELISTING,
     DIVIDEND,
@@ -21,7 +22,7 @@ from .enums import (
 )
 from .instruments import lot_of, value_of
 from .ledger import marked_equity, settle
-from .orders import cancel, end_exits_of_flat, take_away
+from .orders import cancel, end_exits_of_flat, take_away, write_event
 from .prices import half_spread, slice_fee
 from .rules import update_levels
 
@@ -211,11 +212,17 @@ def is_gone(run, asset):
     return (run.stale[asset] or run.delisted[asset]) and not run.has_bar(asset)
 
 
-def close_bankrupt(run):
-    """4.5: at or below zero everything is closed at marks with costs, without cap or impact, and frozen."""
-    if not run.held or not at_or_below(marked_equity(run), 0.0):
+def close_bankrupt(run, again=False):
+    """4.5: at or below zero everything is closed at marks with costs, without cap or impact, and frozen.
+
+    again: after stale assets were closed, which may have taken equity there.
+    """
+    equity = marked_equity(run)
+    if not run.held or not at_or_below(equity, 0.0):
         return
     reached("4.5 bankruptcy")
+    _count_bankruptcy(run, again)
+    write_event(run, BANKRUPT, value=equity)
     if run.charges:
         reached("1.2 bankruptcy")
     for order in run.pending():
@@ -235,3 +242,12 @@ def close_bankrupt(run):
             run, asset, sign(quantity) * abs(quantity), price, fee, base=base, phase=BOOKING, origin=Origin.BANKRUPTCY
         )
     run.frozen = True
+
+
+def _count_bankruptcy(run, again):
+    """Count bankruptcies of margin accounts, and those that a stale asset brings."""
+    if again:
+        reached("4.5 bankruptcy again")
+    if run.config["account"] == "margin":
+        forced = any(run.forced(asset) for asset in run.held)
+        reached("4.5 bankruptcy on margin" if not forced else "4.5 bankruptcy after a call")

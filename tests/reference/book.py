@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from .coverage import reached
-from .enums import DECIDED, GTC, INSIDE, LIVE, OPEN, Origin, Reason
+from .enums import DECIDED, FORCED, GTC, INSIDE, LIVE, OPEN, Origin, Reason
 
 TOLERANCE = 1e-12  # a computed level equals a price within this, relatively
 RESIDUE = 1e-9  # shares below this part of an order or position are none
@@ -56,6 +56,15 @@ DEFAULTS = {
     "debit_rate": 0.0,
     "short_availability": "unlimited",
     "recall": "excess",
+    "account": "cash",
+    "initial_margin": 0.5,
+    "maintenance_margin": 0.25,
+    "short_initial_margin": 0.5,
+    "short_maintenance_margin": 0.30,
+    "margin_call": "pro_rata",
+    "cash_buffer": 0.0,
+    "max_leverage": None,
+    "settlement": 0,
 }
 RULE_NAMES = ("stop_loss", "take_profit", "trailing_stop", "trail_activation", "break_even", "time_exit")
 RULE_PRICES = ("stop_loss_price", "take_profit_price")
@@ -94,6 +103,13 @@ def floor_to_lots(quantity, lot):
         reached("6.3 beyond")
         return quantity
     return sign(quantity) * math.floor(abs(quantity) / lot + 1e-9) * lot
+
+
+def ceil_to_lots(quantity, lot):
+    """Unsigned shares up to whole lots after taking 1e-9 lots off (4.5); lot 0 leaves the quantity."""
+    if lot == 0 or quantity / lot >= WHOLE_LOTS:
+        return quantity
+    return max(math.ceil(quantity / lot - 1e-9), 0) * lot
 
 
 @dataclass
@@ -231,7 +247,8 @@ class Run:
     cool_until: list = field(default_factory=list)
     bound: set = field(default_factory=set)  # assets whose cap bound a slice in this bar
     entered: set = field(default_factory=set)  # assets with an entry fill in this phase
-    spendable: float = 0.0
+    pools: list = field(default_factory=list)  # by limit: what is left to entries inside the bar (3.4)
+    unsettled: list = field(default_factory=list)  # sales of a cash account that cannot be spent yet (6.2)
     frozen: bool = False
     conflicts: int = 0
     realised: float = 0.0
@@ -243,6 +260,9 @@ class Run:
     borrow: list = field(default_factory=list)  # the row of `borrow` in force, by asset
     borrow_rows: dict = field(default_factory=dict)  # rows of `borrow`, by bar
     funding_rows: dict = field(default_factory=dict)  # rows of `funding`, by bar
+    flows: float = 0.0
+    flow_of: dict = field(default_factory=dict)  # deposits and withdrawals, summed by bar
+    called: bool = False  # a margin call at this close
     recorded: tuple = ()  # cash, and shares and mark of each asset, at 4.8 of the bar before
     actions: dict = field(default_factory=dict)  # corporate actions, by bar
     fills: list = field(default_factory=list)
@@ -250,6 +270,8 @@ class Run:
     ambiguous: list = field(default_factory=list)
     booked: list = field(default_factory=list)
     charges: list = field(default_factory=list)
+    events: list = field(default_factory=list)
+    margins: list = field(default_factory=list)  # by bar: initial and maintenance requirements
     records: list = field(default_factory=list)
 
     def price(self, name, asset):
@@ -272,6 +294,10 @@ class Run:
     def live(self, asset=None):
         """Live orders by submission, of one asset or of all."""
         return [o for o in self.active if o.status == LIVE and (asset is None or o.asset == asset)]
+
+    def forced(self, asset):
+        """Pending orders that the account made of itself in one asset."""
+        return [order for order in self.pending(asset) if order.origin in FORCED]
 
     def rank_key(self, order):
         """Order of service among entries: the given rank (none: last), then submission."""
@@ -306,7 +332,16 @@ def new_run(scenario):
         borrow=[None] * assets,
         borrow_rows=by_bar(scenario.get("borrow", [])),
         funding_rows=by_bar(scenario.get("funding", [])),
+        flow_of=summed(scenario.get("flows", ())),
     )
+
+
+def summed(flows):
+    """Amounts of (bar, amount) by bar, those of one bar as their sum (1.3)."""
+    found = {}
+    for bar, amount in flows:
+        found[bar] = found.get(bar, 0.0) + amount
+    return found
 
 
 def by_bar(rows):

@@ -15,7 +15,7 @@ from .enums import (
 )
 from .instruments import lot_of, multiplier, value_of
 from .ledger import marked_equity
-from .orders import cancel, end, refuse, submit
+from .orders import cancel, end, only_reduce, refuse, submit
 
 
 def decide(run):
@@ -51,12 +51,21 @@ def market(run, asset, quantity, origin, **more):
     return Order(asset, run.t, MARKET, quantity, quantity, origin=origin, **more)
 
 
+def left_by_forced(run, asset):
+    """Shares held once the forced orders of the asset are done (6.0)."""
+    held = run.positions[asset].shares
+    after = held + sum(order.left for order in run.forced(asset))
+    return after if after * held > 0 else 0.0
+
+
 def size_problem(run, asset, quantity, minimum, held):
-    """Reason to refuse a sized decision: min_notional, cooldown, delisted, in this order; else NONE."""
+    """Reason to refuse a sized decision: min_notional, cooldown, margin call, delisted, in this order; else NONE."""
     if quantity != -held and abs(value_of(run, asset, quantity, run.known_price(asset))) < minimum:
         return Reason.MINIMUM
     if is_entry(held, quantity) and cooling(run, asset):
         return Reason.COOLDOWN
+    if run.called and not held * quantity < 0:
+        return Reason.MARGIN_CALL
     if is_gone(run, asset):
         return Reason.DELISTED
     return Reason.NONE
@@ -67,6 +76,7 @@ def count_refusal(reason):
     names = {
         Reason.MINIMUM: "6.3 minimum",
         Reason.COOLDOWN: "5.2 cooldown",
+        Reason.MARGIN_CALL: "4.6 margin call",
         Reason.DELISTED: "DELISTED",
         Reason.LOT: "6.3 odd lot",
         Reason.NO_PRICE: "6.0 no price",
@@ -77,6 +87,7 @@ def count_refusal(reason):
 def place(run, order, reason):
     """Submit a sized order, or leave the row of its refusal."""
     if reason == Reason.NONE:
+        only_reduce(run, order)
         return submit(run, order)
     against = run.positions[order.asset].shares * order.direction < 0
     if against and reason in (Reason.MINIMUM, Reason.COOLDOWN):
@@ -93,8 +104,10 @@ def aim(run, strategy, asset, target, equity):
     held = run.positions[asset].shares
     price = run.known_price(asset)
     weights = strategy["kind"] == "weights"
+    counted = left_by_forced(run, asset)
     threshold = strategy.get("min_weight_change") or 0.0
-    if weights and target != 0 and price is not None and abs(target - value_of(run, asset, held, price) / equity) < threshold:
+    weight = 0.0 if price is None else value_of(run, asset, counted, price) / equity
+    if weights and target != 0 and price is not None and abs(target - weight) < threshold:
         reached("6.0 left alone")
         return
     for order in run.pending(asset):
@@ -112,13 +125,16 @@ def aim(run, strategy, asset, target, equity):
     wanted = target * equity / (price * multiplier(run, asset)) if weights else target
     minimum = strategy.get("min_notional")
     minimum = run.config["min_notional"] if minimum is None else minimum
-    order_difference(run, asset, wanted, equity, minimum, market(run, asset, 0.0, Origin.TARGET, batch=True), held)
+    order = market(run, asset, 0.0, Origin.TARGET, batch=True)
+    if counted != held:
+        reached("6.0 beside a forced order")
+    order_difference(run, asset, wanted, equity, minimum, order, held, counted)
 
 
-def order_difference(run, asset, wanted, equity, minimum, order, held):
-    """Place `order` for the lots between the held shares and the wanted ones; nothing to do leaves no row."""
+def order_difference(run, asset, wanted, equity, minimum, order, held, counted):
+    """Place `order` for the lots between the shares that count as held and the wanted ones; held: those that are."""
     lot = lot_of(run, asset)
-    difference = wanted - held
+    difference = wanted - counted
     quantity = floor_to_lots(difference, lot)
     if quantity != difference:
         reached("6.3 lot")
@@ -223,8 +239,9 @@ def size_entry(run, strategy, asset, direction, equity, short_refused):
             reached("6.0 replaced")
             end(run, other, REPLACED, Reason.REPLACED)
         # against an opposite position the exit order already closes what is held
-        counted = held if sign(held) == direction else 0.0
-        order_difference(run, asset, wanted, equity, run.config["min_notional"], order, counted)
+        mine = sign(held) == direction
+        held, counted = (held, left_by_forced(run, asset)) if mine else (0.0, 0.0)
+        order_difference(run, asset, wanted, equity, run.config["min_notional"], order, held, counted)
         return
     quantity = floor_to_lots(wanted, lot_of(run, asset))
     if quantity == 0:
@@ -303,12 +320,15 @@ def submit_user_order(run, row):
         reason = Reason.MINIMUM
     elif is_entry(held, quantity) and not order.reduce_only and cooling(run, order.asset):
         reason = Reason.COOLDOWN
+    elif run.called and not held * quantity < 0 and not order.reduce_only:
+        reason = Reason.MARGIN_CALL
     elif is_gone(run, order.asset):
         reason = Reason.DELISTED
     if reason != Reason.NONE:
         count_refusal(reason)
         refuse(run, order, reason)
         return
+    only_reduce(run, order)
     submit(run, order)
     if quantity != given:
         reached("6.3 lot")
@@ -344,13 +364,14 @@ def replace(run, old, row):
         setattr(new, name, getattr(old, name))
     for name in ("children", "opened", "size", "granted", "rules"):
         setattr(new, name, getattr(old, name))
-    new.replaces = True
+    new.replaces = True  # of which 4.6 checks nothing but the lot
     edit(new, row)
     end(run, old, REPLACED, Reason.REPLACED)
     if quantity == 0:
         count_refusal(Reason.LOT)
         refuse(run, new, Reason.LOT)
     else:
+        only_reduce(run, new)
         submit(run, new)
         if quantity != given:
             reached("6.3 lot")

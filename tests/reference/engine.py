@@ -3,7 +3,7 @@
 It judges the compiled kernel, shares no line with it, and prefers being plain to being fast.
 """
 
-from . import actions, borrow, decide, fills, financing, ledger, orders, prices, rules, walk
+from . import actions, borrow, decide, fills, financing, flows, funds, ledger, margin, orders, prices, rules, walk
 from .book import new_run
 from .coverage import reached
 from .instruments import pay_marks, value_of
@@ -26,12 +26,14 @@ def run(scenario):
 def run_bar(account):
     """Everything that happens in one bar, in this order."""
     financing.charge(account)  # 1.2
+    flows.book_flows(account)  # 1.3
     actions.apply_actions(account)  # 1.1, 1.4
     borrow.start_rows(account)  # 1.5
     ledger.drop_closed(account)
     orders.expire(account)  # 1.6
     orders.activate(account)  # 1.7
     prices.start_budgets(account)  # 6.1
+    funds.release(account)  # 6.2
     fills.fill_at_open(account)  # 2
     orders.expire_after_open(account)
     walk.fill_inside_bar(account)  # 3
@@ -42,6 +44,8 @@ def run_bar(account):
     rules.move_marks(account)  # 4.4
     actions.close_bankrupt(account)  # 4.5
     actions.count_sessions(account)
+    actions.close_bankrupt(account, again=True)
+    margin.call(account)
     rules.decide_time_exits(account)
     ledger.drop_closed(account)
     if not account.frozen:
@@ -73,6 +77,7 @@ def record(account):
     for asset in account.held:
         gross += value_of(account, asset, abs(account.positions[asset].shares), account.last[asset])
     account.records.append((account.equity, account.cash, gross, len(account.held)))
+    margin.record(account)
     financing.remember(account)
 
 
@@ -111,6 +116,9 @@ def outcome(account):
         "ambiguous": account.ambiguous,
         "booked": account.booked,
         "charges": account.charges,
+        "returns": flows.returns(account),
+        "events": account.events,
+        "margin": account.margins,
         "counters": {"conflicts": account.conflicts, "closes_left_out": 0, "capped": capped(account)},
         "final": {
             "shares": [position.shares for position in account.positions],
@@ -122,5 +130,6 @@ def outcome(account):
             "interest": account.interest,
             "borrow_fees": account.borrow_fees,
             "funding": account.funding,
+            "flows": account.flows,
         },
     }

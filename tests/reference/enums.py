@@ -29,6 +29,9 @@ class Reason:
 # an order that ends for one of these without a fill was refused, not cancelled
 REFUSALS = {
     Reason.CASH,
+    Reason.MARGIN,
+    Reason.LEVERAGE,
+    Reason.NO_BORROW,
     Reason.NO_SHORT,
     Reason.COOLDOWN,
     Reason.MINIMUM,
@@ -52,6 +55,7 @@ class Origin:
 STOP_OUTS = {Origin.STOP_LOSS, Origin.TRAILING_STOP, Origin.BREAK_EVEN}
 RULE_STOPS = STOP_OUTS | {Origin.TIME_EXIT}
 RULE_ORDERS = RULE_STOPS | {Origin.TAKE_PROFIT}
+FORCED = (Origin.MARGIN_CALL, Origin.RECALL)  # what the account orders of itself, in the order of its turns (2.1)
 
 # phases of a fill
 OPEN, INSIDE, CLOSE, DECISION_CLOSE, BOOKING = range(5)

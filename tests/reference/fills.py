@@ -1,8 +1,8 @@
 """One order's turn: closing leg, opening leg, cash check; and the phases at the open and at closes (2, 4.1, 4.7)."""
 
-import math
 from dataclasses import dataclass
 
+from . import funds
 from .book import RESIDUE, at_or_above, at_or_below, floor_to_lots, sign, strictly_above, strictly_below
 from .borrow import locate
 from .coverage import reached
@@ -12,6 +12,7 @@ from .enums import (
     CLOSE,
     DECIDED,
     DECISION_CLOSE,
+    FORCED,
     INSIDE,
     IOC,
     KIND_NAMES,
@@ -27,7 +28,7 @@ from .enums import (
     Reason,
 )
 from .instruments import lot_of, value_of
-from .ledger import settle, short_value
+from .ledger import settle
 from .orders import (
     cancel,
     end_exits_of_flat,
@@ -39,7 +40,7 @@ from .orders import (
     take_away,
     trigger,
 )
-from .prices import budget_left, costs_are_linear, count_bound, count_costs, slice_fee, slice_price, use_budget
+from .prices import budget_left, count_bound, count_costs, slice_fee, slice_price, use_budget
 from .rules import add_to_basis, open_position, stop_in_force, stop_order, target_in_force, target_order, update_levels
 
 
@@ -75,7 +76,7 @@ def within_budget(run, order, wanted):
 
 
 def take_turn(run, order, moment, exit_only=False):
-    """Fill what the order may: first what reduces the position (never waits for cash), then what opens."""
+    """Fill what the order may: first what reduces the position (never waits), then what opens."""
     asset = order.asset
     if sign(run.positions[asset].shares) == -order.side:
         _closing_leg(run, order, moment)
@@ -109,7 +110,7 @@ def capped_entry(run, order):
 
 
 def _opening_leg(run, order, moment):
-    """An entry outside a batch: what cash does not allow is cancelled together with what the cap deferred."""
+    """An entry outside a batch: what a limit does not allow is cancelled together with what the cap deferred."""
     if not locate(run, order):  # 1.5
         return
     quantity = capped_entry(run, order)
@@ -117,75 +118,17 @@ def _opening_leg(run, order, moment):
         return
     if run.config["entry_rank"] == "rank" and not order.batch:
         reached("2.3 rank")
-    affordable = shrink_to_cash(run, order, quantity, moment)
-    short_of_cash = affordable < quantity
-    if short_of_cash and run.config["shortfall"] == "reject":
+    affordable, reason = funds.shrink(run, order, quantity, moment)
+    short = affordable < quantity
+    if short and run.config["shortfall"] == "reject":
         reached("2.3 reject")
-        cancel(run, order, Reason.CASH)
+        cancel(run, order, reason)
         return
     if affordable > 0:
         fill(run, order, affordable, moment)
-    if short_of_cash:
+    if short:
         reached("2.3 shrink")
-        cancel(run, order, Reason.CASH)
-
-
-def mark_at(run, moment):
-    """Price of an asset for the short side of the cash check: O at the open and inside, C at the close."""
-    name = "open" if moment.phase in (OPEN, INSIDE) else "close"
-
-    def price_of(asset):
-        price = run.price(name, asset)
-        return run.last[asset] if price is None else price
-
-    return price_of
-
-
-def available_cash(run, moment):
-    """Cash less twice the value of the shorts; inside the bar at most what the open left, less entries since."""
-    cash = run.cash - 2 * short_value(run, mark_at(run, moment))
-    return min(cash, run.spendable) if moment.phase == INSIDE else cash
-
-
-def need(run, order, quantity, moment):
-    """Cash that opening `quantity` unsigned shares ties up, costs included."""
-    price = slice_price(run, order, quantity, moment.base, moment.passive)
-    fee = slice_fee(run, order, quantity, price, moment.passive)[0]
-    if order.side > 0:
-        return value_of(run, order.asset, quantity, price) + fee
-    return value_of(run, order.asset, quantity, 2 * mark_at(run, moment)(order.asset) - price) + fee
-
-
-def shrink_to_cash(run, order, quantity, moment):
-    """The largest part of `quantity` that passes the cash check (6.2)."""
-    reached("6.2 buy" if order.side > 0 else "6.2 short")
-    available = available_cash(run, moment)
-
-    def passes(shares):
-        return need(run, order, shares, moment) <= available * (1 + 1e-12)
-
-    if passes(quantity):
-        return quantity
-    if available <= 0:
-        return 0.0
-    lot = lot_of(run, order.asset)
-    if costs_are_linear(run.config):
-        smaller = floor_to_lots(available / need(run, order, 1.0, moment), lot)
-    elif lot == 0:
-        smaller, too_many = 0.0, quantity
-        for _ in range(60):
-            middle = (smaller + too_many) / 2
-            fits = need(run, order, middle, moment) <= available
-            smaller, too_many = (middle, too_many) if fits else (smaller, middle)
-    else:
-        lots, too_many = 0, math.floor(quantity / lot + 1e-9)
-        while too_many - lots > 1:
-            middle = (lots + too_many) // 2
-            lots, too_many = (middle, too_many) if passes(middle * lot) else (lots, middle)
-        smaller = lots * lot
-    if lot == 0 and value_of(run, order.asset, smaller, moment.base) < 1e-9 * run.equity:
-        return 0.0
-    return min(smaller, quantity)
+        cancel(run, order, reason)
 
 
 def fill(run, order, quantity, moment):
@@ -193,7 +136,7 @@ def fill(run, order, quantity, moment):
     asset, side = order.asset, order.side
     if moment.phase == INSIDE and sign(run.positions[asset].shares) != -side:
         reached("3.4")
-        run.spendable -= need(run, order, quantity, moment)
+        funds.take_from_pools(run, order, quantity, moment)
     price = slice_price(run, order, quantity, moment.base, moment.passive)
     fee, raw, paid = slice_fee(run, order, quantity, price, moment.passive)
     order.raw_fee, order.paid_fee = raw, paid
@@ -222,6 +165,7 @@ def fill(run, order, quantity, moment):
         _opened(run, order, quantity, price, moment, was_flat)
     if not closing:
         order.opened += side * quantity
+        funds.assert_within(run, moment.phase)
         grow_children(run, order, price, moment)
     finish_when_empty(run, order)
     share_fill(run, order, part)
@@ -311,6 +255,8 @@ def auction(run, orders, phase):
     name = "open" if phase == OPEN else "close"
     prices = [run.price(name, asset) for asset in range(run.assets)]
     run.entered = set()
+    fill_forced(run, orders, prices, phase)
+    orders = [order for order in orders if order.origin not in FORCED]
     for order in orders:
         price = prices[order.asset]
         if price is None:
@@ -337,6 +283,26 @@ def auction(run, orders, phase):
             update_levels(run.positions[asset])
     for asset in sorted(run.entered):
         passed_levels(run, asset, Moment(phase, prices[asset]))
+
+
+def fill_forced(run, orders, prices, phase):
+    """2.1 (0): what the account orders of itself comes first, margin calls before recalls, each by asset."""
+    forced = [order for order in orders if order.origin in FORCED]
+    for order in sorted(forced, key=lambda order: (FORCED.index(order.origin), order.asset)):
+        if order.pending and prices[order.asset] is not None:
+            reached("2.1 forced" if phase == OPEN else "2.1 forced at the close")
+            count_forced(run, order, orders)
+            take_turn(run, order, Moment(phase, prices[order.asset]), exit_only=True)
+
+
+def count_forced(run, order, orders):
+    """Count what stands beside a forced order that the cap does not let through whole."""
+    if abs(order.left) <= budget_left(run, order.asset):
+        return
+    for other in orders:
+        if other.asset == order.asset and other.side == order.side and other.origin not in FORCED:
+            reached("cap x forced and another exit")
+            return
 
 
 def rules_at(run, asset, moment, name):
@@ -384,7 +350,7 @@ def passed_levels(run, asset, moment):
 
 def fill_batch(run, orders, prices, phase):
     """The entries of one rebalance: scaled once when cash is short, then filled by submission; the rest waits."""
-    wanted, available = [], max(0.0, available_cash(run, Moment(phase, 0.0)))
+    wanted, available = [], funds.available_to_batch(run, phase)
     for order in orders:
         shares = run.positions[order.asset].shares
         if not order.pending or sign(shares) == -order.side:
@@ -395,23 +361,30 @@ def fill_batch(run, orders, prices, phase):
             continue
         if not locate(run, order):  # 1.5
             continue
-        fractional = lot_of(run, order.asset) == 0
-        if available == 0 or (fractional and available < 1e-9 * run.equity):  # no cash, no slice that the budget could hold back
+        if not all(funds.counts(run, order.asset, has) for has in available):
+            # no cash, no slice that the budget could hold back
             continue
         moment = Moment(phase, prices[order.asset])
         quantity = capped_entry(run, order)
         if quantity > 0:
             wanted.append((order, quantity, moment))
-    needed = 0.0
-    for order, quantity, moment in wanted:
-        needed += need(run, order, quantity, moment)
-    short_of_cash = needed > available * (1 + 1e-12)
+    tightest = funds.scale(run, wanted, available)
+    count_batch(run, wanted)
     for order, quantity, moment in wanted:
         reached("2.3")
-        if short_of_cash:
+        if tightest is not None:
             reached("2.3 scaled")
-            quantity = floor_to_lots(quantity * available / needed, lot_of(run, order.asset))
+            needed, there_is = tightest
+            quantity = floor_to_lots(quantity * there_is / needed, lot_of(run, order.asset))
         if quantity > 0:
-            quantity = shrink_to_cash(run, order, quantity, moment)
+            quantity = funds.shrink(run, order, quantity, moment)[0]
         if quantity > 0:
             fill(run, order, quantity, moment)
+
+
+def count_batch(run, wanted):
+    """Count batches on margin that hold shorts beside longs, and those of two limits."""
+    if run.config["account"] == "margin" and len({order.side for order, _, _ in wanted}) == 2:
+        reached("batch of shorts and longs on margin")
+    if wanted and run.config["max_leverage"] is not None:
+        reached("2.3 two limits")

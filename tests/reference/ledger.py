@@ -2,7 +2,7 @@
 
 from .book import RESIDUE, Position, sign
 from .coverage import reached
-from .enums import EXIT_LEG, STOP_OUTS
+from .enums import BOOKING, EXIT_LEG, STOP_OUTS
 from .enums import PASSIVE as PASSIVE_FLAG
 from .instruments import is_stock, multiplier, pay_fill, value_of, worth
 
@@ -14,6 +14,8 @@ def settle(run, asset, quantity, price, fee, *, base, phase, origin, row=-1, pas
     slippage = value_of(run, asset, abs(quantity), abs(price - base))
     run.cash += pay_fill(run, asset, quantity, price) - fee
     run.fees += fee
+    if phase != BOOKING and position.shares > 0 and closing:
+        hold_back(run, asset, -quantity * price - fee)
     run.fills.append(
         {
             "order": row,
@@ -42,6 +44,13 @@ def settle(run, asset, quantity, price, fee, *, base, phase, origin, row=-1, pas
         position.high, position.low = max(position.high, price), min(position.low, price)
         _open(position, quantity, price)
     return closing
+
+
+def hold_back(run, asset, brought):
+    """What the sale of a long position brings to a cash account cannot be spent for some sessions (6.2)."""
+    sessions = run.config["settlement"]
+    if sessions > 0 and run.config["account"] == "cash" and brought > 0:
+        run.unsettled.append({"asset": asset, "bar": run.t, "amount": brought, "sessions": sessions})
 
 
 def _open(position, quantity, price):

@@ -4,6 +4,7 @@ What saves work must change no result (clause 9). Levels lie at the extremes of 
 inside or outside of them, after everything that splits and dividends will do to them on the way.
 """
 
+from .accounts import with_account
 from .intents import Desk
 from .knobs import financing, fraction, off, random_config, random_rules
 from .panels import TICK
@@ -38,7 +39,8 @@ def sparse_scenario(rng, exact):
     for bar in sorted(rng.randrange(bars - 1) for _ in range(rng.randint(3, 14))):
         rows += pen.orders(bar if off(rng, 0.7) else min(bar, 40), rng.randrange(assets))
     rows.sort(key=lambda row: row["bar"])
-    return {**panel, "config": config, "strategy": {"kind": "orders", "rows": known(rows)}}
+    drawn = {**panel, "config": config, "strategy": {"kind": "orders", "rows": known(rows)}}
+    return with_account(rng, exact, drawn, large=512.0)
 
 
 def known(rows):
@@ -235,7 +237,8 @@ def long_scenario(rng, exact, bars=None):
     for bar in range(0, bars, step):
         rows += short_lived(desk, bar, rng.randrange(assets))
     financing(rng, exact, config, panel)
-    return {**panel, "config": config, "strategy": {"kind": "orders", "rows": rows}}
+    drawn = {**panel, "config": config, "strategy": {"kind": "orders", "rows": rows}}
+    return with_account(rng, exact, drawn, large=4096.0)
 
 
 def walking_panel(rng, bars, assets):

@@ -13,6 +13,7 @@ from .enums import (
     DECISION_CLOSE,
     EXPIRED,
     FILLED,
+    FORCED,
     IOC,
     LIVE,
     OPEN,
@@ -40,6 +41,32 @@ def submit(run, order):
     run.orders.append(order)
     run.active.append(order)
     return order
+
+
+def write_event(run, kind, asset=None, quantity=None, value=None, limit=None):
+    """One row an event of the account; what the contract does not name of it is None."""
+    row = {"kind": kind, "bar": run.t, "asset": asset, "quantity": quantity, "value": value, "limit": limit}
+    run.events.append(row)
+
+
+def force(run, order):
+    """The row of an order that the account makes of itself; what trades to its side only reduces from now on (2.2)."""
+    for other in run.pending(order.asset):
+        if other.side == order.side and not other.reduce_only:
+            reached("2.2 beside a forced order")
+            other.reduce_only = True
+    return submit(run, order)
+
+
+def only_reduce(run, order):
+    """A decision beside a forced order of its asset, or against the position at the close of a call, only reduces."""
+    beside = any(forced.side == order.side for forced in run.forced(order.asset))
+    against = run.called and sign(run.positions[order.asset].shares) == -order.side
+    if beside and order.origin in (Origin.ORDER, Origin.TARGET):
+        reached("call x user exit" if order.origin == Origin.ORDER else "call x target")
+    if (beside or (against and not order.replaces)) and not order.reduce_only:
+        reached("2.2 decided beside" if beside else "4.6 against the position")
+        order.reduce_only = True
 
 
 def refuse(run, order, reason):
@@ -231,9 +258,10 @@ def _bear(run, child, quantity, price, moment):
 
 
 def end_exits_of_flat(run, asset):
-    """A flat asset keeps no rule order, no live child, and no rest of a parent whose children were born."""
+    """A flat asset keeps no rule or forced order, no live child, and no rest of a parent whose children were born."""
     for order in run.pending(asset):
         born = any(child.row >= 0 for child in order.children)
-        if order.origin in RULE_ORDERS or order.parent is not None or born:
-            reached("2.4 replaced" if order.replaces else "5.2 flat")
+        if order.origin in RULE_ORDERS or order.origin in FORCED or order.parent is not None or born:
+            forced = order.origin in FORCED
+            reached("4.5 forced flat" if forced else "2.4 replaced" if order.replaces else "5.2 flat")
             cancel(run, order, Reason.FLAT)

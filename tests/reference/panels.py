@@ -89,7 +89,10 @@ def volume_of(rng, scale, exact):
     return float(volume * 8 * scale) if exact else round(volume * 8 * scale * rng.uniform(0.8, 1.2), rng.choice([0, 2]))
 
 
-def random_panel(rng, bars, assets, exact, busy, jumpy):
+QUIET, VIOLENT = (0.01, 0.02, 0.04, 0.06), (0.04, 0.08, 0.12, 0.16)  # deviations of what a bar moves
+
+
+def random_panel(rng, bars, assets, exact, busy, jumpy, volatilities=QUIET):
     """Prices, volumes, sessions and actions of a scenario. busy: many actions; jumpy: rare jumps to a multiple."""
     names = ("open", "high", "low", "close", "volume")
     panel = {name: [[None] * assets for _ in range(bars)] for name in names}
@@ -98,17 +101,17 @@ def random_panel(rng, bars, assets, exact, busy, jumpy):
     panel["actions"] = []
     for asset in range(assets):
         actions = asset_actions(rng, asset, first_bars, bars, exact, busy)
-        kept = _fill_asset(rng, panel, asset, actions, exact, jumpy)
+        kept = _fill_asset(rng, panel, asset, actions, exact, jumpy, volatilities)
         panel["actions"] += kept
     order = {"split": 0, "dividend": 1, "delisting": 2}
     panel["actions"].sort(key=lambda a: (a["bar"], a["asset"], order[a["kind"]]))
     return panel
 
 
-def _fill_asset(rng, panel, asset, actions, exact, jumpy):
+def _fill_asset(rng, panel, asset, actions, exact, jumpy, volatilities):
     """Write one asset's bars; returns the actions that stay plausible with them."""
     bars = len(panel["open"])
-    tick, volatility = grid(rng, exact), rng.choice([0.01, 0.02, 0.04, 0.06])
+    tick, volatility = grid(rng, exact), rng.choice(volatilities)
     price = rounded(tick, float(rng.randint(10, 100)))
     gone, scale = missing_bars(rng, bars), rng.choice([1, 4, 16])
     listed = [action["bar"] for action in actions if action["kind"] == "delisting"]

@@ -176,6 +176,8 @@ def decide_time_exits(run):
         held_bars = run.t - position.first_bar + 1
         if held_bars >= position.rules["time_exit"] and not stop_lives(run, asset):
             reached("4.5 time_exit")
+            if run.forced(asset):
+                reached("call x time exit")
             drop_target_rest(run, asset)
             submit(run, exit_order(run, asset, MARKET, Origin.TIME_EXIT, -position.shares))
 

@@ -2,6 +2,7 @@
 
 import math
 
+from .accounts import with_account
 from .intents import Desk, new_row
 from .knobs import charge, fraction, off, random_config, random_rules
 from .panels import TICK, random_panel
@@ -13,7 +14,7 @@ OF_ONE_CLOSE = ("ioc", "at_open", "at_close", "at_close", "bars", "gtc")
 def settled_scenario(rng, exact):
     """A scenario of one of the kinds below."""
     kind = rng.choice([kind for kind in KINDS if not (exact and kind is beyond)])
-    return kind(rng, exact)
+    return with_account(rng, exact, kind(rng, exact))
 
 
 def market_of(rng, exact, bars=None, assets=1, **config):

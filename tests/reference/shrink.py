@@ -45,7 +45,8 @@ def size(scenario):
     flags = sum(sum(map(bool, row)) for name in SIGNAL_GRIDS[:4] for row in strategy.get(name, []))
     volumes = sum(v is not None for row in scenario["volume"] for v in row)
     cells = len(scenario["close"]) * len(scenario["close"][0])
-    return (cells, rows + flags, len(scenario["actions"]), len(scenario["config"]), volumes, _distinct_prices(scenario))
+    happens = len(scenario["actions"]) + len(scenario.get("flows", []))
+    return (cells, rows + flags, happens, len(scenario["config"]), volumes, _distinct_prices(scenario))
 
 
 def _distinct_prices(scenario):
@@ -59,6 +60,8 @@ def _keep_bars(scenario, kept):
     place = {bar: i for i, bar in enumerate(kept)}
     new = {**scenario, **{name: [scenario[name][t] for t in kept] for name in BARWISE}}
     new["actions"] = [{**a, "bar": place[a["bar"]]} for a in scenario["actions"] if a["bar"] in place]
+    if "flows" in scenario:
+        new["flows"] = [(place[bar], amount) for bar, amount in scenario["flows"] if bar in place]
     strategy = dict(scenario["strategy"])
     if "rows" in strategy:
         rows = [{**row, "bar": place[row["bar"]]} for row in strategy["rows"] if row["bar"] in place]
@@ -169,6 +172,13 @@ def fewer_actions(scenario):
             yield {**scenario, "actions": actions[:i] + actions[i + 1 :]}
 
 
+def fewer_flows(scenario):
+    """One flow less."""
+    flows = scenario.get("flows", [])
+    for i in range(len(flows)):
+        yield {**scenario, "flows": flows[:i] + flows[i + 1 :]}
+
+
 def plainer_config(scenario):
     """One knob back to its default."""
     for name in scenario["config"]:
@@ -204,7 +214,7 @@ def plainer_bars(scenario):
             yield new
 
 
-STEPS = (shorter, fewer_assets, fewer_rows, fewer_actions, plainer_config, plainer_rows, plainer_bars)
+STEPS = (shorter, fewer_assets, fewer_rows, fewer_actions, fewer_flows, plainer_config, plainer_rows, plainer_bars)
 
 
 def describe(scenario):
@@ -212,6 +222,7 @@ def describe(scenario):
     moved = {name: value for name, value in scenario["config"].items() if value != DEFAULTS[name]}
     lines = [f"config: {moved}", f"dated: {bool(scenario.get('dated'))}"]
     lines += [f"action: {action}" for action in scenario["actions"]]
+    lines += [f"flow: {amount} on bar {bar}" for bar, amount in scenario.get("flows", [])]
     for asset in range(len(scenario["close"][0])):
         lines.append(f"asset {asset}:  bar session open high low close volume")
         for t in range(len(scenario["close"])):

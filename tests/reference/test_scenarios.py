@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from . import coverage, run
 from .book import DEFAULTS
-from .enums import STOCK
+from .enums import BANKRUPT, CALLED, STOCK
 from .instruments import PLAIN
 from .knobs import knobs_off_default
 from .pairs import CLAUSES, IMPOSSIBLE, PAIRS
@@ -34,10 +34,11 @@ def assert_accounting(drawn, out):
     held = [(shares * row["multiplier"], *prices, row["kind"]) for shares, *prices, row in holdings if shares]
     unrealised = sum(counted * (last - average) for counted, average, last, _ in held)
     equity = start + final["realised"] + unrealised - final["fees"] + final["dividends"]
-    equity += final["interest"] - final["borrow_fees"] + final["funding"]
+    equity += final["interest"] - final["borrow_fees"] + final["funding"] + final["flows"]
     worth = sum(counted * last for counted, _, last, kind in held if kind == STOCK)  # of the others nothing (0.7)
     assert out["cash"][-1] + worth == pytest.approx(out["equity"][-1], rel=1e-9, abs=1e-9 * max(start, out["gross"][-1]))
     assert out["equity"][-1] == pytest.approx(equity, rel=1e-9, abs=1e-9 * max(start, out["gross"][-1]))
+    assert_no_call_is_left_out(drawn, out)
     for row in out["orders"]:
         pending = row["end_bar"] < 0
         assert pending == (row["status"] <= 1) == (row["left"] != 0)
@@ -49,6 +50,18 @@ def assert_accounting(drawn, out):
             base = fill["price"] - side * fill["slippage"] / counted
             low, high = drawn["low"][bar][asset], drawn["high"][bar][asset]
             assert low * (1 - 1e-9) <= base <= high * (1 + 1e-9)
+
+
+def assert_no_call_is_left_out(drawn, out):
+    """Section 9: no close has less than its maintenance requirement without a call or a bankruptcy."""
+    on_margin = drawn["config"].get("account") == "margin"
+    assert len(out["margin"]) == (len(drawn["close"]) if on_margin else 0)
+    if drawn["config"].get("timing") == "same_bar_close":  # 4.7 comes after the call
+        return
+    called = {event["bar"] for event in out["events"] if event["kind"] in (CALLED, BANKRUPT)}
+    for bar, (_, maintenance) in enumerate(out["margin"]):
+        short = out["positions"][bar] > 0 and out["equity"][bar] < maintenance * (1 - 1e-9)
+        assert not short or bar in called
 
 
 def test_shrink_gives_a_small_scenario_that_still_fails():

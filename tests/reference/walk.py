@@ -12,7 +12,6 @@ from .enums import (
     IOC,
     LIMIT,
     MARKET,
-    OPEN,
     STOP,
     STOP_LIMIT,
     TRAIL,
@@ -20,7 +19,8 @@ from .enums import (
     TWO_SIDED,
     Origin,
 )
-from .fills import Moment, available_cash, fire_target, take_turn
+from .fills import Moment, fire_target, take_turn
+from .funds import start_pools
 from .orders import trigger
 from .rules import part_of, stop_in_force, stop_lives, stop_order, target_in_force
 
@@ -40,7 +40,7 @@ class Level:
 
 def fill_inside_bar(run):
     """Walk the assets by their best live entry, those without one last, then by index (3.4)."""
-    run.spendable = available_cash(run, Moment(OPEN, 0.0))
+    start_pools(run)
     ranked = []
     for asset in range(run.assets):
         if not run.has_bar(asset):
