@@ -1,12 +1,12 @@
-"""1.5: what can be borrowed to be sold short, and the fee of it."""
+"""1.5: what can be borrowed to be sold short, the fee of it, and shorts that are called back."""
 
 import math
 
-from .book import RESIDUE, floor_to_lots
+from .book import RESIDUE, Order, ceil_to_lots, floor_to_lots
 from .coverage import reached
-from .enums import Reason
+from .enums import CANCELLED, LIVE, MARKET, RECALLED, Origin, Reason
 from .instruments import is_stock, lot_of
-from .orders import take_away
+from .orders import end, force, take_away, write_event
 
 
 def start_rows(run):
@@ -64,6 +64,72 @@ def locate(run, order):
         _count_cut(run, order, room)
         take_away(run, order, -room, Reason.NO_BORROW)
     return order.pending
+
+
+# Recalls --------------------------------------------------------------------------------------------------------------
+
+
+def excess(run, asset):
+    """Shares short beyond what is available, up to whole lots, at most the position; whatever other orders may cover."""
+    available, short = available_of(run, asset), short_shares(run, asset)
+    if available is None or short - available <= RESIDUE * short:
+        return 0.0
+    return min(ceil_to_lots(short - available, lot_of(run, asset)), short)
+
+
+def recall(run):
+    """1.5: before the open shorts beyond what is available are called back, and what calls earlier is set anew."""
+    if run.config["recall"] == "off":
+        for asset in range(run.assets):
+            if excess(run, asset) > 0:
+                reached("1.5 off")
+        return
+    for asset in range(run.assets):
+        wanted, order = excess(run, asset), called_back(run, asset)
+        if wanted > 0 and order is None:
+            order = Order(asset, run.t, MARKET, wanted, wanted, origin=Origin.RECALL, reduce_only=True)
+            force(run, order)
+            order.status, order.first_live = LIVE, run.t
+            _count_birth(run, order)
+        elif wanted > 0:
+            _count_waiting(run, order, wanted)
+            order.left = wanted
+            order.requested = order.filled + wanted
+        elif order is not None:
+            reached("1.5 restored" if order.filled == 0 else "1.5 rest restored")
+            end(run, order, CANCELLED, Reason.RESTORED)
+        if wanted > 0:
+            limit = available_of(run, asset)
+            write_event(run, RECALLED, asset, quantity=wanted, value=short_shares(run, asset), limit=limit)
+
+
+def called_back(run, asset):
+    """The recall of the asset that works, or None."""
+    return next((order for order in run.live(asset) if order.origin == Origin.RECALL), None)
+
+
+def _count_birth(run, order):
+    """Count recalls by their part of the short and by what they meet."""
+    asset = order.asset
+    reached("1.5 recall" if order.left < short_shares(run, asset) else "1.5 whole recall")
+    if not run.has_bar(asset):
+        reached("recall x no bar")
+    elif run.config["max_participation"] is not None and run.price("volume", asset) == 0:
+        reached("recall x no volume")
+    if any(other.origin == Origin.MARGIN_CALL for other in run.forced(asset)):
+        reached("recall x margin call")
+    for action in run.actions.get(run.t, []):
+        if action["asset"] == asset:
+            reached(f"recall x action:{action['kind']}")
+
+
+def _count_waiting(run, order, wanted):
+    """Count recalls that still wait, and those that grow or shrink."""
+    reached("1.5 still recalled")
+    if order.filled:
+        reached("1.5 over several bars")
+    if wanted != order.left:
+        reached("1.5 more" if wanted > order.left else "1.5 less")
 
 
 def _count_cut(run, order, room):

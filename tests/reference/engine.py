@@ -29,6 +29,7 @@ def run_bar(account):
     flows.book_flows(account)  # 1.3
     actions.apply_actions(account)  # 1.1, 1.4
     borrow.start_rows(account)  # 1.5
+    borrow.recall(account)
     ledger.drop_closed(account)
     orders.expire(account)  # 1.6
     orders.activate(account)  # 1.7

@@ -15,7 +15,7 @@ def settle(run, asset, quantity, price, fee, *, base, phase, origin, row=-1, pas
     run.cash += pay_fill(run, asset, quantity, price) - fee
     run.fees += fee
     if phase != BOOKING and position.shares > 0 and closing:
-        hold_back(run, asset, -quantity * price - fee)
+        hold_back(run, asset, -value_of(run, asset, quantity, price) - fee)
     run.fills.append(
         {
             "order": row,

@@ -42,6 +42,15 @@ CLAUSES = {
     "1.5 batch": "an entry of a batch is cut to what can be borrowed",
     "1.5 flip": "the opening leg of a sale that crosses zero is cut so",
     "1.5 later slice": "what the cap has left of a sale is cut so",
+    "1.5 recall": "a part of a short is called back",
+    "1.5 whole recall": "a whole short is called back",
+    "1.5 still recalled": "a recall still waits at a later open",
+    "1.5 over several bars": "one that has filled a part still waits",
+    "1.5 more": "a recall grows while it waits",
+    "1.5 less": "a recall shrinks while it waits",
+    "1.5 restored": "what is called back can be borrowed again before anything is filled",
+    "1.5 rest restored": "the rest of a recall is not needed any more",
+    "1.5 off": "a short stays beyond what is available, since recalls are off",
     "1.5 split": "a split restates what can be borrowed",
     "1.6": "an order expires before the open",
     "1.7": "a decided order becomes live",
@@ -160,6 +169,7 @@ CLAUSES = {
     "6.2 cut leverage": "the largest leverage cuts an entry",
     "6.2 cut unsettled": "cash cuts an entry while sales are not settled",
     "6.3 lot": "a quantity is floored to lots",
+    "6.2 by contract": "a margin is an amount a contract",
     "6.3 own lot": "a quantity is floored to the lot of its instrument",
     "6.3 beyond": "a quantity of more lots than a float can count one by one",
     "6.3 odd lot": "a decision below one lot is refused",
@@ -208,6 +218,7 @@ _ALL = [f"order:{kind} x phase:{phase}" for kind in ORDER_TYPES for phase in PHA
 _ALL += [f"rule:{rule} x action:{action}" for rule in RULES for action in ACTION_KINDS]
 _ALL += [f"charge:borrow x action:{action}" for action in ACTION_KINDS]
 _ALL += ["funding x action:split"]
+_ALL += [f"recall x {other}" for other in ("no bar", "no volume", "margin call", "action:split", "action:dividend")]
 _ALL += [f"tie:{tie} x {cap}" for tie in TIES for cap in CAPS]
 _ALL += [f"tif:{time} x {end}" for time in TIMES_IN_FORCE for end in ENDS]
 _ALL += [f"flow x action:{action}" for action in ACTION_KINDS]
