@@ -108,6 +108,19 @@ def called_back(run, asset):
     return next((order for order in run.live(asset) if order.origin == Origin.RECALL), None)
 
 
+def assert_borrowed(run, asset):
+    """9: no fill raises a short above what can be borrowed."""
+    available, short = available_of(run, asset), short_shares(run, asset)
+    assert short == 0 or available is None or short <= available + 2e-9 * max(short, lot_of(run, asset)), (run.t, asset)
+
+
+def assert_called_back(run):
+    """9: a short beyond what can be borrowed has a live recall."""
+    if run.config["recall"] == "excess" and not run.frozen:
+        for asset in range(run.assets):
+            assert excess(run, asset) == 0 or called_back(run, asset) is not None, (run.t, asset)
+
+
 def _count_birth(run, order):
     """Count recalls by their part of the short and by what they meet."""
     asset = order.asset

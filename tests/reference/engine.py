@@ -79,6 +79,7 @@ def record(account):
         gross += value_of(account, asset, abs(account.positions[asset].shares), account.last[asset])
     account.records.append((account.equity, account.cash, gross, len(account.held)))
     margin.record(account)
+    borrow.assert_called_back(account)
     financing.remember(account)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from . import funds
 from .book import RESIDUE, at_or_above, at_or_below, floor_to_lots, sign, strictly_above, strictly_below
-from .borrow import locate
+from .borrow import assert_borrowed, locate
 from .coverage import reached
 from .enums import (
     AT_CLOSE,
@@ -166,6 +166,7 @@ def fill(run, order, quantity, moment):
     if not closing:
         order.opened += side * quantity
         funds.assert_within(run, moment.phase)
+        assert_borrowed(run, asset)
         grow_children(run, order, price, moment)
     finish_when_empty(run, order)
     share_fill(run, order, part)

@@ -3,7 +3,7 @@
 from .book import RESIDUE, Order, ceil_to_lots, sign
 from .coverage import reached
 from .enums import CALLED, CANCELLED, MARKET, REPLACED, Origin, Reason
-from .instruments import lot_of, margin_term, value_of
+from .instruments import instrument, is_stock, lot_of, margin_term, value_of
 from .ledger import marked_equity
 from .orders import cancel, end, force, take_away, write_event
 from .prices import half_spread
@@ -138,6 +138,11 @@ def order_part(run, asset, part):
 def _count_call(run):
     """Count calls, and what stands beside them."""
     reached("4.5 call")
+    for asset in run.held:
+        if not is_stock(run, asset):
+            reached("0.7 called")
+            if instrument(run, asset)["by_contract"]:
+                reached("0.7 called by contract")
     sides = {sign(run.positions[asset].shares) for asset in run.held}
     reached(f"4.5 call of {'both sides' if len(sides) == 2 else 'longs' if 1 in sides else 'shorts'}")
     if not all(run.has_bar(asset) for asset in run.held):

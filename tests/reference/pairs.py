@@ -25,6 +25,8 @@ CLAUSES = {
     "0.7 perpetual": "a perpetual is filled",
     "0.7 variation": "a mark pays what a future or perpetual has gained or lost",
     "0.7 no bar": "a future or perpetual is held over a bar it does not have",
+    "0.7 called": "a margin call finds a future or perpetual",
+    "0.7 called by contract": "one with margins by contract",
     "0.7 own margin": "a margin of the instrument is asked for",
     "1.3 deposit": "a deposit falls on a bar",
     "1.3 withdrawal": "a withdrawal falls on a bar",

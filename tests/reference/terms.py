@@ -5,11 +5,12 @@
 
 import math
 
+from .accounts import margin
 from .enums import FUTURE, PERPETUAL, STOCK
 from .instruments import PLAIN
 from .intents import Desk, new_row, random_orders, random_signals, random_targets
 from .knobs import EXACT_RATE, charge, date_sessions, fraction, off, random_config
-from .panels import TICK, random_panel
+from .panels import QUIET, VIOLENT, random_panel
 
 MULTIPLIERS = {True: (5.0, 50.0, 0.5), False: (0.1, 5.0, 50.0)}  # exact: halves of whole numbers
 LOTS = {True: (0.25, 1.0, 4.0), False: (0.0, 0.001, 1.0, 5.0)}
@@ -161,10 +162,10 @@ def terms_scenario(rng, exact):
     return rng.choice(KINDS)(rng, exact)
 
 
-def market(rng, exact, assets, busy=False, **config):
+def market(rng, exact, assets, busy=False, moves=QUIET, **config):
     """A panel and a configuration without rules and rank, with the given fields."""
     bars = rng.choice([8, 12, 20])
-    panel = random_panel(rng, bars, assets, exact, busy, jumpy=False)
+    panel = random_panel(rng, bars, assets, exact, busy, False, moves)
     drawn = random_config(rng, exact, panel, rules_on=False, short=True)
     for name in ("entry_rank", "rule_basis", "min_notional"):
         drawn.pop(name, None)
@@ -205,15 +206,57 @@ def recalled(rng, exact):
     cap = rng.choice([0.03125, 0.125, 0.5]) if exact else rng.uniform(0.01, 0.3)
     capped = {"max_participation": cap} if off(rng, 0.6) else {}
     panel, config = market(rng, exact, rng.choice([1, 1, 2]), busy=off(rng, 0.4), initial_cash=1e6, **capped)
-    scale = rng.choice([1, 1, 16])
-    for row in panel["volume"]:
-        row[:] = [None if volume is None else max(float(volume // scale), 0.0) for volume in row]
+    if off(rng, 0.6):
+        halt_volume(rng, panel)
     rows = held_shorts(rng, exact, panel, config)
+    if off(rng, 0.25):  # what is short is called as well
+        margin(rng, exact, config, (0.5, 0.25, 0.125), (0.75, 1.0))
+        config["initial_cash"] = float(rng.choice([256, 512, 1024, 2048]))
     if off(rng, 0.3):
         config["borrow_fee"] = EXACT_RATE if exact else 0.05
     if off(rng, 0.1):
         config["recall"] = "off"
     return of_orders(panel, config, rows, borrow=tight_rows(rng, exact, panel, config))
+
+
+def waiting(rng, exact):
+    """One large short, then hardly any volume or no bars, while what is available rises and falls from bar to bar."""
+    moves = VIOLENT if off(rng, 0.5) else QUIET
+    panel, config = market(rng, exact, 1, busy=off(rng, 0.4), moves=moves, initial_cash=1e6)
+    config["max_participation"] = rng.choice([0.125, 0.25, 0.5])
+    config["recall"] = "excess"
+    lot, bars = config.get("lot", 1.0) or 1.0, len(panel["close"])
+    size = rng.choice([16, 40, 64])
+    for bar in range(bars):
+        if panel["close"][bar][0] is not None:
+            panel["volume"][bar][0] = 2.0**14 * lot if bar < 3 else rng.choice([0.0, 0.0, 8.0, 32.0, 64.0]) * lot
+    if off(rng, 0.3):
+        drop_bars(rng, panel, first=3)
+    desk = Desk(rng, exact, panel, config)
+    rows = [new_row(desk, 0, 0, -size * lot, "market")]
+    for bar in range(2, bars - 1):
+        if off(rng, 0.4):
+            lots = rng.choice([-4, -16, 2, 8, size, 2 * size])
+            rows.append(new_row(desk, bar, 0, lots * lot, rng.choice(["market", "market", "limit", "stop"])))
+    borrow = [{"asset": 0, "bar": 0, "available": size * lot, "fee": NONE}]
+    for bar in first_bars(panel)[1:]:
+        if bar > 1 and off(rng, 0.6):
+            part = rng.choice([0.0, 0.125, 0.25, 0.5, 0.5, 0.75, 1.0, math.inf])
+            borrow.append({"asset": 0, "bar": bar, "available": part * size * lot, "fee": NONE})
+    if off(rng, 0.4):
+        margin(rng, exact, config, (0.5, 0.25, 0.125), (0.75, 1.0))
+        worth = size * lot * price_of(panel, 0)
+        config["initial_cash"] = float(max(1, round(worth * config.get("short_initial_margin", 0.5) * 1.25)))
+    return of_orders(panel, config, rows, borrow=borrow)
+
+
+def halt_volume(rng, panel):
+    """Hardly any volume from a bar on: what is called back then waits."""
+    bars = len(panel["volume"])
+    start = rng.randint(min(3, bars - 1), bars - 1)
+    for bar in range(start, min(start + rng.randint(2, 6), bars)):
+        closes = panel["close"][bar]
+        panel["volume"][bar] = [None if close is None else float(rng.choice([0, 0, 8, 16, 64])) for close in closes]
 
 
 def tight_rows(rng, exact, panel, config):
@@ -275,8 +318,11 @@ def unacted(panel):
 def futures(rng, exact):
     """Futures over missing bars, turned and added to, beside a stock that splits; with margins by contract and calls."""
     assets = rng.choice([1, 2, 3])
-    panel, config = market(rng, exact, assets, busy=off(rng, 0.3), initial_cash=1e6, account="margin")
+    moves = VIOLENT if off(rng, 0.4) else QUIET
+    panel, config = market(rng, exact, assets, busy=off(rng, 0.3), moves=moves, initial_cash=1e6, account="margin")
     config.pop("settlement", None)
+    if off(rng, 0.6):
+        margin(rng, exact, config)
     stock = rng.randrange(assets) if assets > 1 and off(rng, 0.6) else None
     panel["actions"] = [a for a in panel["actions"] if a["asset"] == stock or a["kind"] == "delisting"]
     if off(rng, 0.5):
@@ -286,20 +332,20 @@ def futures(rng, exact):
         kind = STOCK if asset == stock else rng.choice([FUTURE, PERPETUAL])
         rows.append(random_instrument(rng, exact, kind, price_of(panel, asset)))
     lots = rng.choice([1, 4, 16])
-    margin = sum(row["multiplier"] * price_of(panel, asset) for asset, row in enumerate(rows))
-    scale = rng.choice([2.0, 8.0, 40.0])  # little cash makes calls
-    config["initial_cash"] = max(64.0, float(round(margin * lots * scale / 4)))
+    value = sum(row["multiplier"] * price_of(panel, asset) for asset, row in enumerate(rows))
+    scale = rng.choice([0.25, 0.5, 1.0, 4.0, 40.0])  # little cash makes calls
+    config["initial_cash"] = max(64.0, float(round(value * lots * scale / 4)))
     scenario = of_orders(panel, config, [], instruments=rows)
     scenario["strategy"]["rows"] = future_orders(rng, exact, scenario, lots)
     scenario["funding"] = random_funding(rng, exact, scenario)
     return scenario
 
 
-def drop_bars(rng, panel):
+def drop_bars(rng, panel, first=1):
     """Bars that are taken away from assets which keep their first one."""
     for asset in range(len(panel["close"][0])):
         traded = [t for t, row in enumerate(panel["close"]) if row[asset] is not None]
-        for t in traded[1:]:
+        for t in traded[first:]:
             if off(rng, 0.25):
                 for name in ("open", "high", "low", "close", "volume"):
                     panel[name][t][asset] = None
@@ -365,4 +411,4 @@ def many_fundings(rng, exact):
 
 
 KINDS = (recalled, recalled, recalled, fees_of_rows, fees_of_rows, located, located, futures, futures, futures)
-KINDS += (costs_of_contracts, many_fundings)
+KINDS += (costs_of_contracts, many_fundings, waiting, waiting, waiting)
