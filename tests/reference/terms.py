@@ -140,18 +140,23 @@ def lot_of_scenario(scenario, asset):
 
 
 def random_funding(rng, exact, scenario, often=None):
-    """Funding of the perpetuals, none, one or several rows a bar, of either sign."""
-    rows, often = [], rng.choice([0.2, 0.5, 1.0]) if often is None else often
+    """Funding of the perpetuals, none, one or several rows a bar, of either sign.
+
+    A row needs a time before its bar: of numbered bars the number before, of dates a day since the session before.
+    """
+    rows, numbers, often = [], [], rng.choice([0.2, 0.5, 1.0]) if often is None else often
     for asset, instrument in enumerate(scenario["instruments"]):
         if instrument["kind"] != PERPETUAL:
             continue
         for bar in range(1, len(scenario["close"])):
-            if off(rng, often):
-                for _ in range(rng.choice([1, 1, 1, 3])):
+            times = scenario["session"][bar] - scenario["session"][bar - 1] if scenario.get("dated") else 1
+            if times > 0 and off(rng, often):
+                for number in range(min(times, rng.choice([1, 1, 3]))):
                     rate = rng.choice([-1, 1, 2, 0]) / 4096 if exact else rng.gauss(0, 0.002)
                     rows.append({"asset": asset, "bar": bar, "rate": rate})
-    rows.sort(key=lambda row: row["bar"])
-    return rows
+                    numbers.append(number)
+    places = sorted(range(len(rows)), key=lambda i: (rows[i]["bar"], numbers[i], rows[i]["asset"]))
+    return [rows[i] for i in places]  # by time
 
 
 # Kinds ----------------------------------------------------------------------------------------------------------------
@@ -404,9 +409,9 @@ def many_fundings(rng, exact):
     rows = [random_instrument(rng, exact, kind, price_of(panel, asset)) for asset, kind in enumerate((STOCK, PERPETUAL))]
     scenario = of_orders(panel, config, [], instruments=rows)
     scenario["strategy"]["rows"] = future_orders(rng, exact, scenario, 8)
-    scenario["funding"] = random_funding(rng, exact, scenario, often=1.0)
-    if not panel.get("dated") and off(rng, 0.5):
+    if not panel.get("dated"):
         date_sessions(rng, scenario)
+    scenario["funding"] = random_funding(rng, exact, scenario, often=1.0)
     return scenario
 
 
