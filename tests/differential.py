@@ -18,7 +18,9 @@ from facade.execute import execute
 from facade.results.decode import gross_exposure, open_positions
 from ml4t_kernel.schema import Status
 from reference import run as reference_run
+from reference.enums import STOCK
 from reference.shrink import describe, shrink
+from terms_frames import in_quoted_prices, terms_of
 
 PRICES = ("open", "high", "low", "close", "volume")
 BARWISE = (*PRICES, "session")
@@ -52,7 +54,7 @@ FILL_FIELDS = "order bar asset phase origin quantity price fee slippage flags".s
 TRADE_FIELDS = "asset entry_bar exit_bar quantity entry_price exit_price pnl fees slippage mfe mae origin".split()
 BOOKED_FIELDS = "bar asset kind value shares cash".split()
 CHARGE_FIELDS = "bar asset kind amount".split()
-CHARGED = ("interest", "borrow_fees")
+CHARGED = ("interest", "borrow_fees", "funding")
 WHOLE = {"asset", "bar", "end_bar", "kind", "time_in_force", "status", "reason", "origin", "order", "phase", "flags"}
 WHOLE |= {"entry_bar", "exit_bar"}
 PRIORITIES = {"charges": 0, "fills": 0, "orders": 1, "booked": 2, "trades": 3}
@@ -80,7 +82,10 @@ def panel_of(scenario):
         arrays["volume"] = None
     spread = scenario["config"].get("spread")
     extras = {"spread": grid(spread)} if isinstance(spread, list) and isinstance(spread[0], list) else None
-    return Panel.from_arrays(**arrays, sessions=sessions_of(scenario), actions=actions_of(scenario), extras=extras)
+    terms = terms_of(scenario, symbol)
+    return Panel.from_arrays(
+        **arrays, sessions=sessions_of(scenario), actions=actions_of(scenario), extras=extras, **terms
+    )
 
 
 def sessions_of(scenario):
@@ -184,7 +189,7 @@ def columns_of(rows, names, source=None):
 
 
 def outcome_of(run):
-    """What the run wrote, column by column, named as in the reference's outcome."""
+    """What the run wrote, column by column, named as in the reference's outcome, with quoted prices (0.7)."""
     state, tape = run.state, run.tape
     orders = columns_of(run.orders, ORDER_FIELDS)
     # while an order works the kernel keeps in `reason` what has cut it so far; it says something once the order ends
@@ -197,7 +202,7 @@ def outcome_of(run):
     charges = columns_of(tape.charges[: state["charges"]], CHARGE_FIELDS)
     ambiguous = tape.ambiguous[: state["ambiguous"]]
     positions = run.book.positions
-    return {
+    outcome = {
         "orders": orders,
         "fills": fills,
         "trades": trades,
@@ -218,6 +223,12 @@ def outcome_of(run):
         "fees": float(state["fees"]),
         **{name: float(state[name]) for name in CHARGED},
     }
+    return outcome if run.panel.instruments is None else in_quoted_prices(outcome, instrument_rows(run)["multiplier"])
+
+
+def instrument_rows(run):
+    """(A,) rows of the panel's instruments: kind, multiplier and more."""
+    return run.panel.instrument_rows
 
 
 def reference_outcome(scenario):
@@ -248,11 +259,12 @@ def assert_run_adds_up(run):
     state, positions, orders = run.state, run.book.positions, run.orders
     held = positions["shares"] != 0
     unrealised = (positions["shares"] * (positions["mark"] - positions["avg"]))[held].sum()
-    booked = state["dividends"] + state["interest"] - state["borrow_fees"]
+    booked = state["dividends"] + state["interest"] - state["borrow_fees"] + state["funding"]
     equity = run.config.initial_cash + state["realised"] + unrealised - state["fees"] + booked
     scale = max(run.config.initial_cash, float(np.abs(run.fills["quantity"] * run.fills["price"]).sum()))
     assert abs(equity - state["equity"]) <= 1e-9 * scale
-    assert abs(state["cash"] + (positions["shares"] * positions["mark"])[held].sum() - state["equity"]) <= 1e-9 * scale
+    owned = held & (instrument_rows(run)["kind"] == STOCK)  # a future or perpetual is worth nothing in equity (0.7)
+    assert abs(state["cash"] + (positions["shares"] * positions["mark"])[owned].sum() - state["equity"]) <= 1e-9 * scale
     pending = orders["status"] <= int(Status.LIVE)
     assert ((orders["end_bar"] < 0) == pending).all()
     assert (orders["left"][~pending] == 0).all() and (orders["left"][pending] != 0).all()

@@ -48,7 +48,7 @@ def test_an_addition_gains_from_its_own_fill_on():
     bars = [100, (100, 101, 100, 101), (103, 104, 103, 104), 104]
     rows = [order(0, 2), order(1, 1), order(2, -3)]
     for run in told(bars, rows, instruments={"A": future(10)}, initial_cash=5_000.0, **MARGIN):
-        # bar 1: 2 x 1 x 10 = 20; bar 2: 2 x (104 - 101) x 10 + 1 x (104 - 103) x 10 = 70; bar 3 sells where it is marked
+        # bar 1: 2 x 1 x 10 = 20; bar 2: 2 x (104 - 101) x 10 + 1 x (104 - 103) x 10 = 70; bar 3 sells at its mark
         assert run.cash == pytest.approx([5_000, 5_020, 5_090, 5_090]), run.judge
 
 
@@ -141,7 +141,12 @@ def test_costs_are_of_the_value_and_commissions_a_share_are_a_contract():
 def test_a_tier_counts_the_value_of_contracts():
     tiers = [(0.0, 0.001), (10_000.0, 0.0005)]
     for run in told(
-        [100, 100], [order(0, 3)], instruments={"A": future(50)}, initial_cash=20_000.0, commission_tiers=tiers, **MARGIN
+        [100, 100],
+        [order(0, 3)],
+        instruments={"A": future(50)},
+        initial_cash=20_000.0,
+        commission_tiers=tiers,
+        **MARGIN,
     ):
         # 15,000: 10,000 x 0.001 + 5,000 x 0.0005
         assert run.fees == pytest.approx(12.5), run.judge

@@ -39,8 +39,8 @@ def test_a_fee_changes_while_a_short_is_held():
     borrow = [(0, "A", inf, 0.09), (2, "A", inf, 0.36), (3, "A", inf, nan)]
     config = {"initial_cash": 600.0, "borrow_fee": 0.18, **SHORTS}
     for run in told([10] * 5, [order(0, -40)], sessions=sessions, borrow=borrow, **config):
-        # 400 short. Monday: three days at 0.09, of Friday's row: 0.3; Tuesday: one at 0.36, of Monday's: 0.4; Wednesday:
-        # Tuesday's row has none, one day at Config's 0.18: 0.2
+        # 400 short. Monday: three days at the 0.09 of Friday: 0.3; Tuesday: one at the 0.36 of Monday: 0.4; Wednesday:
+        # the row of Tuesday has none, one day at Config's 0.18: 0.2
         paid = [(2, "A", "borrow", -0.3), (3, "A", "borrow", -0.4), (4, "A", "borrow", -0.2)]
         assert run.charges == paid, run.judge
 
@@ -101,8 +101,8 @@ def test_entries_of_a_batch_are_cut_before_it_is_weighed():
         "min_weight_change": 0.0,
     }
     for run in told(prices, strategy, borrow=[(0, "A", 10.0, nan)], initial_cash=1_000.0, **SHORTS):
-        # 50 each are decided. At 20, 10 of A and 50 of B need 200 + 1,000: scaled by 1,000 / 1,200 they are 8.3 and 41.7;
-        # uncut they would have been 25 each
+        # 50 each are decided. At 20, 10 of A and 50 of B need 200 + 1,000: scaled by 1,000 / 1,200 they are 8.3 and
+        # 41.7; uncut they would have been 25 each
         assert run.fills == [(1, "A", -8.0, 20.0), (1, "B", -41.0, 20.0)], run.judge
         assert run.ends == [("live", None, 8.0), ("live", None, 41.0)], run.judge
 
@@ -117,9 +117,7 @@ def test_a_flip_closes_and_opens_what_can_be_borrowed(available, opened):
 
 
 def test_a_limit_inside_the_bar_is_cut_at_its_turn():
-    for run in told(
-        [10, (10, 12, 10, 10)], [order(0, -50, limit=11)], borrow=[(0, "A", 20.0, nan)], **SHORTS
-    ):
+    for run in told([10, (10, 12, 10, 10)], [order(0, -50, limit=11)], borrow=[(0, "A", 20.0, nan)], **SHORTS):
         assert run.fills == [(1, "A", -20.0, 11.0)], run.judge
         assert run.ends == [("cancelled", "no_borrow", 20.0)], run.judge
 

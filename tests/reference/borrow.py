@@ -70,7 +70,7 @@ def locate(run, order):
 
 
 def excess(run, asset):
-    """Shares short beyond what is available, up to whole lots, at most the position; whatever other orders may cover."""
+    """Shares short beyond what is available, up to whole lots, at most the position; other orders do not count."""
     available, short = available_of(run, asset), short_shares(run, asset)
     if available is None or short - available <= RESIDUE * short:
         return 0.0

@@ -70,7 +70,7 @@ def margin_term(run, asset, shares, name):
     return run.config[MARGINS[name]], False
 
 
-# Variation margin: what a future gains or loses is paid when it is marked and when it is closed ------------------------
+# Variation margin: what a future gains or loses is paid when it is marked and when it is closed -----------------------
 
 
 def pay_fill(run, asset, quantity, price):

@@ -55,7 +55,7 @@ def plainer(scenario):
             plain = {**row, name: PLAIN.get(name, math.nan)}
             if name == "kind":
                 plain["multiplier"] = 1.0
-            new = {**scenario, "instruments": instruments[:asset] + [plain] + instruments[asset + 1 :]}
+            new = {**scenario, "instruments": [*instruments[:asset], plain, *instruments[asset + 1 :]]}
             kinds = [instrument["kind"] for instrument in new["instruments"]]
             new["funding"] = [row for row in scenario.get("funding", []) if kinds[row["asset"]] == PERPETUAL]
             yield new

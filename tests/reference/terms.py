@@ -406,7 +406,9 @@ def many_fundings(rng, exact):
     panel, config = market(rng, exact, 2, busy=True, account="margin", initial_cash=1e6)
     config.pop("settlement", None)
     panel["actions"] = [a for a in panel["actions"] if a["asset"] == 0 or a["kind"] == "delisting"]
-    rows = [random_instrument(rng, exact, kind, price_of(panel, asset)) for asset, kind in enumerate((STOCK, PERPETUAL))]
+    rows = [
+        random_instrument(rng, exact, kind, price_of(panel, asset)) for asset, kind in enumerate((STOCK, PERPETUAL))
+    ]
     scenario = of_orders(panel, config, [], instruments=rows)
     scenario["strategy"]["rows"] = future_orders(rng, exact, scenario, 8)
     if not panel.get("dated"):

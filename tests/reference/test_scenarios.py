@@ -36,7 +36,9 @@ def assert_accounting(drawn, out):
     equity = start + final["realised"] + unrealised - final["fees"] + final["dividends"]
     equity += final["interest"] - final["borrow_fees"] + final["funding"] + final["flows"]
     worth = sum(counted * last for counted, _, last, kind in held if kind == STOCK)  # of the others nothing (0.7)
-    assert out["cash"][-1] + worth == pytest.approx(out["equity"][-1], rel=1e-9, abs=1e-9 * max(start, out["gross"][-1]))
+    assert out["cash"][-1] + worth == pytest.approx(
+        out["equity"][-1], rel=1e-9, abs=1e-9 * max(start, out["gross"][-1])
+    )
     assert out["equity"][-1] == pytest.approx(equity, rel=1e-9, abs=1e-9 * max(start, out["gross"][-1]))
     assert_no_call_is_left_out(drawn, out)
     for row in out["orders"]:
