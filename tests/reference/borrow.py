@@ -129,15 +129,21 @@ def _count_birth(run, order):
         reached("recall x no bar")
     elif run.config["max_participation"] is not None and run.price("volume", asset) == 0:
         reached("recall x no volume")
-    if any(other.origin == Origin.MARGIN_CALL for other in run.forced(asset)):
-        reached("recall x margin call")
+    _count_call_beside(run, asset)
     for action in run.actions.get(run.t, []):
         if action["asset"] == asset:
             reached(f"recall x action:{action['kind']}")
 
 
+def _count_call_beside(run, asset):
+    """Count recalls of what a margin call closes as well."""
+    if any(other.origin == Origin.MARGIN_CALL for other in run.forced(asset)):
+        reached("recall x margin call")
+
+
 def _count_waiting(run, order, wanted):
     """Count recalls that still wait, and those that grow or shrink."""
+    _count_call_beside(run, order.asset)
     reached("1.5 still recalled")
     if order.filled:
         reached("1.5 over several bars")

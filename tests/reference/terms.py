@@ -226,8 +226,9 @@ def recalled(rng, exact):
 
 def waiting(rng, exact):
     """One large short, then hardly any volume or no bars, while what is available rises and falls from bar to bar."""
-    moves = VIOLENT if off(rng, 0.5) else QUIET
-    panel, config = market(rng, exact, 1, busy=off(rng, 0.4), moves=moves, initial_cash=1e6)
+    called = off(rng, 0.5)
+    moves = VIOLENT if called or off(rng, 0.3) else QUIET
+    panel, config = market(rng, exact, 1, busy=off(rng, 0.7), moves=moves, initial_cash=1e6)
     config["max_participation"] = rng.choice([0.125, 0.25, 0.5])
     config["recall"] = "excess"
     lot, bars = config.get("lot", 1.0) or 1.0, len(panel["close"])
@@ -245,13 +246,15 @@ def waiting(rng, exact):
             rows.append(new_row(desk, bar, 0, lots * lot, rng.choice(["market", "market", "limit", "stop"])))
     borrow = [{"asset": 0, "bar": 0, "available": size * lot, "fee": NONE}]
     for bar in first_bars(panel)[1:]:
-        if bar > 1 and off(rng, 0.6):
-            part = rng.choice([0.0, 0.125, 0.25, 0.5, 0.5, 0.75, 1.0, math.inf])
+        acted = any(action["bar"] == bar for action in panel["actions"])
+        if bar > 1 and off(rng, 0.8 if acted or called else 0.6):
+            part = rng.choice([0.0, 0.125, 0.125] if acted else [0.0, 0.125, 0.25, 0.5, 0.5, 0.75, 1.0, math.inf])
             borrow.append({"asset": 0, "bar": bar, "available": part * size * lot, "fee": NONE})
-    if off(rng, 0.4):
+    if called:
         margin(rng, exact, config, (0.5, 0.25, 0.125), (0.75, 1.0))
         worth = size * lot * price_of(panel, 0)
-        config["initial_cash"] = float(max(1, round(worth * config.get("short_initial_margin", 0.5) * 1.25)))
+        part = config.get("short_initial_margin", 0.5) * rng.choice([1.0625, 1.25])
+        config["initial_cash"] = float(max(1, round(worth * part)))
     return of_orders(panel, config, rows, borrow=borrow)
 
 
@@ -321,7 +324,7 @@ def unacted(panel):
 
 
 def futures(rng, exact):
-    """Futures over missing bars, turned and added to, beside a stock that splits; with margins by contract and calls."""
+    """Futures over missing bars, turned and added to, beside a stock that splits; margins by contract."""
     assets = rng.choice([1, 2, 3])
     moves = VIOLENT if off(rng, 0.4) else QUIET
     panel, config = market(rng, exact, assets, busy=off(rng, 0.3), moves=moves, initial_cash=1e6, account="margin")
@@ -342,6 +345,40 @@ def futures(rng, exact):
     config["initial_cash"] = max(64.0, float(round(value * lots * scale / 4)))
     scenario = of_orders(panel, config, [], instruments=rows)
     scenario["strategy"]["rows"] = future_orders(rng, exact, scenario, lots)
+    scenario["funding"] = random_funding(rng, exact, scenario)
+    return scenario
+
+
+def called_contracts(rng, exact):
+    """As many contracts as their margins carry, on prices that move too much for that."""
+    assets = rng.choice([1, 1, 2])
+    panel, config = market(rng, exact, assets, moves=VIOLENT, initial_cash=1e5)
+    unacted(panel)
+    margin(rng, exact, config)
+    config.pop("settlement", None)
+    if off(rng, 0.5):
+        drop_bars(rng, panel, first=3)
+    rows = []
+    for asset in range(assets):
+        row = random_instrument(rng, exact, rng.choice([FUTURE, PERPETUAL]), price_of(panel, asset))
+        if off(rng, 0.7):
+            row.update(random_margins(rng, exact, row["multiplier"] * price_of(panel, asset)), by_contract=True)
+            value = row["multiplier"] * price_of(panel, asset)
+            row["initial"] = max(round(value * rng.choice([0.0625, 0.125, 0.25]) * 64), 1) / 64
+            row["maintenance"] = row["initial"] * rng.choice([0.75, 1.0])
+            row["short_initial"] = row["short_maintenance"] = NONE
+        rows.append(row)
+    scenario = of_orders(panel, config, [], instruments=rows)
+    desk = Desk(rng, exact, scenario, config)
+    for bar in range(desk.bars - 1):
+        for asset in range(assets):
+            if off(rng, 0.9 if bar < 2 else 0.2):
+                lot = lot_of_scenario(scenario, asset) or 0.5
+                largest = 4e5 / assets / (rows[asset]["multiplier"] * price_of(panel, asset))
+                quantity = rng.choice([-1, 1, 1]) * max(1, round(largest / lot)) * lot
+                scenario["strategy"]["rows"].append(new_row(desk, bar, asset, quantity, "market"))
+    if off(rng, 0.5):
+        config["allow_short_selling"] = True
     scenario["funding"] = random_funding(rng, exact, scenario)
     return scenario
 
@@ -418,4 +455,4 @@ def many_fundings(rng, exact):
 
 
 KINDS = (recalled, recalled, recalled, fees_of_rows, fees_of_rows, located, located, futures, futures, futures)
-KINDS += (costs_of_contracts, many_fundings, waiting, waiting, waiting)
+KINDS += (costs_of_contracts, many_fundings, waiting, waiting, waiting, waiting, called_contracts, called_contracts)
