@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 import polars as pl
+from facade.data.flows import read_flows
 
 from facade import Config, Orders, Panel, Signals, TargetShares, TargetWeights
 from facade.encode.inputs import encode
@@ -22,6 +23,7 @@ from reference.enums import STOCK
 from reference.shrink import describe, shrink
 from terms_frames import in_quoted_prices, terms_of
 
+MARGIN_CALL, _, FLOW_REFUSED, RECALL = range(4)  # kinds of events
 PRICES = ("open", "high", "low", "close", "volume")
 BARWISE = (*PRICES, "session")
 ORDER_SCHEMA = {
@@ -54,10 +56,12 @@ FILL_FIELDS = "order bar asset phase origin quantity price fee slippage flags".s
 TRADE_FIELDS = "asset entry_bar exit_bar quantity entry_price exit_price pnl fees slippage mfe mae origin".split()
 BOOKED_FIELDS = "bar asset kind value shares cash".split()
 CHARGE_FIELDS = "bar asset kind amount".split()
-CHARGED = ("interest", "borrow_fees", "funding")
+EVENT_FIELDS = "bar asset kind quantity value limit".split()
+MARGIN_FIELDS = ("initial", "maintenance")
+CHARGED = ("interest", "borrow_fees", "funding", "flows")
 WHOLE = {"asset", "bar", "end_bar", "kind", "time_in_force", "status", "reason", "origin", "order", "phase", "flags"}
 WHOLE |= {"entry_bar", "exit_bar"}
-PRIORITIES = {"charges": 0, "fills": 0, "orders": 1, "booked": 2, "trades": 3}
+PRIORITIES = {"charges": 0, "fills": 0, "orders": 1, "events": 1, "booked": 2, "trades": 3}
 """Of what differs on the same bar that is told which comes first; a charge comes before the open."""
 
 
@@ -167,12 +171,22 @@ def signals_of(strategy):
     )
 
 
+def flows_of(scenario):
+    """Flows as a frame, timed by the numbers of their bars; None without any."""
+    flows = scenario.get("flows")
+    if not flows:
+        return None
+    bars, amounts = zip(*flows, strict=True)
+    return pl.DataFrame({"timestamp": bars, "amount": amounts}, schema={"timestamp": pl.Int64, "amount": pl.Float64})
+
+
 def encoded(scenario):
     """Panel, configuration and encoded inputs of a scenario."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         panel, config = panel_of(scenario), config_of(scenario)
-        return panel, config, encode(panel, strategy_of(scenario), config)
+        flows = read_flows(flows_of(scenario), panel)
+        return panel, config, encode(panel, strategy_of(scenario), config, flows=flows)
 
 
 def kernel_run(scenario):
@@ -200,6 +214,8 @@ def outcome_of(run):
     trades = columns_of(tape.trades[: state["trades"]], TRADE_FIELDS)
     booked = columns_of(tape.booked[: state["booked"]], BOOKED_FIELDS)
     charges = columns_of(tape.charges[: state["charges"]], CHARGE_FIELDS)
+    events = columns_of(tape.incidents[: state["incidents"]], EVENT_FIELDS)
+    margin = tape.margin[: run.bars if run.config.account == "margin" else 0]
     ambiguous = tape.ambiguous[: state["ambiguous"]]
     positions = run.book.positions
     outcome = {
@@ -213,6 +229,8 @@ def outcome_of(run):
         "ambiguous": sorted(zip(*(ambiguous[name].tolist() for name in ("bar", "asset", "kind")), strict=True)),
         "booked": booked,
         "charges": charges,
+        "events": only_what_is_named(events),
+        **{name: margin[name].tolist() for name in MARGIN_FIELDS},
         "conflicts": int(state["conflicts"]),
         "capped": int(state["capped"]),
         "shares": positions["shares"].tolist(),
@@ -231,6 +249,21 @@ def instrument_rows(run):
     return run.panel.instrument_rows
 
 
+def only_what_is_named(events):
+    """Events without what the contract does not name of their kind: NaN (8)."""
+    kinds, table = events["kind"], dict(events)
+    for name, kinds_with_it in (("quantity", (RECALL,)), ("limit", (MARGIN_CALL, FLOW_REFUSED, RECALL))):
+        pairs = zip(kinds, events[name], strict=True)
+        table[name] = [value if kind in kinds_with_it else math.nan for kind, value in pairs]
+    return table
+
+
+def event_columns(rows):
+    """The reference's events column by column; asset -1 for none, NaN for what is not named."""
+    unnamed = {"asset": -1, "quantity": math.nan, "value": math.nan, "limit": math.nan}
+    return {name: [unnamed[name] if row[name] is None else row[name] for row in rows] for name in EVENT_FIELDS}
+
+
 def reference_outcome(scenario):
     """The reference's outcome in the same columns."""
     out = reference_run(scenario)
@@ -243,6 +276,8 @@ def reference_outcome(scenario):
             name: [math.nan if row[name] is None else row[name] for row in out["booked"]] for name in BOOKED_FIELDS
         },
         "charges": {name: [row[name] for row in out["charges"]] for name in CHARGE_FIELDS},
+        "events": event_columns(out["events"]),
+        **{name: [row[i] for row in out["margin"]] for i, name in enumerate(MARGIN_FIELDS)},
         **{name: out[name] for name in ("equity", "cash", "gross", "positions")},
         "ambiguous": sorted(tuple(row) for row in out["ambiguous"]),
         "conflicts": out["counters"]["conflicts"],
@@ -259,7 +294,7 @@ def assert_run_adds_up(run):
     state, positions, orders = run.state, run.book.positions, run.orders
     held = positions["shares"] != 0
     unrealised = (positions["shares"] * (positions["mark"] - positions["avg"]))[held].sum()
-    booked = state["dividends"] + state["interest"] - state["borrow_fees"] + state["funding"]
+    booked = state["dividends"] + state["interest"] - state["borrow_fees"] + state["funding"] + state["flows"]
     equity = run.config.initial_cash + state["realised"] + unrealised - state["fees"] + booked
     scale = max(run.config.initial_cash, float(np.abs(run.fills["quantity"] * run.fills["price"]).sum()))
     assert abs(equity - state["equity"]) <= 1e-9 * scale
@@ -297,9 +332,9 @@ def compare(ours, theirs, tolerance):
     found = []
     charges = [without_dust(outcome["charges"], 1e-12 * scale if tolerance else 0.0) for outcome in (ours, theirs)]
     found += table_difference("charges", *charges, tolerance)
-    for name in ("fills", "orders", "booked", "trades"):
+    for name in ("fills", "orders", "events", "booked", "trades"):
         found += table_difference(name, ours[name], theirs[name], tolerance)
-    for name in ("cash", "equity", "gross"):
+    for name in ("cash", "equity", "gross", *MARGIN_FIELDS):
         for bar, (a, b) in enumerate(zip(ours[name], theirs[name], strict=True)):
             # a long-only account keeps no gross exposure of its own: it is equity less cash, off by their last bits
             if not same(a, b, max(tolerance, 1e-12) if name == "gross" else tolerance, scale):

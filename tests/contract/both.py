@@ -13,7 +13,8 @@ PRICES = ("open", "high", "low", "close", "volume")
 STATES = ("decided", "live", "filled", "cancelled", "rejected", "expired", "replaced")
 REASONS = {value: name.lower() for name, value in vars(enums.Reason).items() if name.isupper()}
 AMBIGUOUS = ("two_sided", "entry_bar", "trail")
-CHARGES = ("borrow", "interest")
+CHARGES = ("borrow", "interest", "flow", "funding")
+EVENTS = ("margin_call", "bankrupt", "flow_refused", "recall")
 
 
 class Told(NamedTuple):
@@ -27,12 +28,15 @@ class Told(NamedTuple):
     equity: list
     cash: list
     charges: list  # (bar, symbol or None, kind, amount)
+    returns: list  # net of flows, None where there is none
+    events: list  # (bar, kind, symbol or None, quantity, value, limit), None for what is not named
+    margin: list  # (initial, maintenance) by bar, on margin
     result: Any  # of the facade, None for the reference
 
 
-def told(prices, strategy, actions=(), sessions=None, **config):
+def told(prices, strategy, actions=(), sessions=None, flows=(), **config):
     """The run through the kernel and through the reference engine, as a list of two `Told`."""
-    result = by_hand.play(prices, kernel_strategy(strategy), actions, sessions, **config)
+    result = by_hand.play(prices, kernel_strategy(strategy), actions, sessions, flows, **config)
     ours = Told(
         "kernel",
         by_hand.fills(result),
@@ -42,9 +46,13 @@ def told(prices, strategy, actions=(), sessions=None, **config):
         result.equity["equity"].to_list(),
         result.equity["cash"].to_list(),
         by_hand.charges(result),
+        result.equity["return"].to_list(),
+        by_hand.events(result),
+        by_hand.margin(result),
         result,
     )
-    return [ours, reference_told(scenario(prices, strategy, actions, sessions, config), symbols_of(prices))]
+    plain = scenario(prices, strategy, actions, sessions, config)
+    return [ours, reference_told({**plain, "flows": list(flows)}, symbols_of(prices))]
 
 
 def kernel_strategy(strategy):
@@ -110,8 +118,17 @@ def reference_told(plain, symbols):
         out["equity"],
         out["cash"],
         [_charge(row, symbols) for row in out["charges"]],
+        out["returns"],
+        [_event(row, symbols) for row in out["events"]],
+        [tuple(round(amount, 9) for amount in row) for row in out["margin"]],
         None,
     )
+
+
+def _event(row, symbols):
+    symbol = None if row["asset"] is None else symbols[row["asset"]]
+    amounts = [None if row[name] is None else round(row[name], 9) for name in ("quantity", "value", "limit")]
+    return by_hand.event(row["bar"], EVENTS[row["kind"]], symbol, *amounts)
 
 
 def _charge(row, symbols):

@@ -97,14 +97,23 @@ def _dtype(name):
     return pl.String if name in WORDS else pl.Float64
 
 
-def play(prices, strategy, actions=(), sessions=None, **config) -> Result:
-    """The run of a strategy, or of a list of order rows; without a volume cap unless one is given."""
+def play(prices, strategy, actions=(), sessions=None, flows=(), **config) -> Result:
+    """The run of a strategy, or of a list of order rows; without a volume cap unless one is given.
+
+    flows: (bar, amount) of deposits and withdrawals.
+    """
     if isinstance(strategy, list):
         strategy = orders(*strategy)
     settings = Config(**{"max_participation": None, **config})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BacktestWarning)  # refused and cut orders are the point of many tests
-        return run_backtest(panel(prices, actions, sessions), strategy, config=settings)
+        given = {"flows": flow_frame(flows)} if flows else {}
+        return run_backtest(panel(prices, actions, sessions), strategy, config=settings, **given)
+
+
+def flow_frame(flows):
+    """Deposits and withdrawals by the numbers of their bars."""
+    return pl.DataFrame(flows, schema={"timestamp": pl.Int64, "amount": pl.Float64}, orient="row")
 
 
 def rows(frame, *columns):
@@ -130,6 +139,32 @@ def closed_trades(result):
 def charges(result):
     """(bar, symbol or None, kind, amount) of every charge."""
     return rows(result.charges, "timestamp", "symbol", "kind", "amount")
+
+
+NAMED = {
+    "margin_call": ("value", "limit"),
+    "bankrupt": ("value",),
+    "flow_refused": ("value", "limit"),
+    "recall": ("quantity", "value", "limit"),
+}
+"""What the contract names of an event of each kind; other columns say nothing."""
+
+
+def events(result):
+    """(bar, kind, symbol or None, quantity, value, limit) of every event of the account, None for what is not named."""
+    table = rows(result.events, "timestamp", "kind", "symbol", "quantity", "value", "limit")
+    return [event(*row) for row in table]
+
+
+def event(bar, kind, symbol=None, quantity=None, value=None, limit=None):
+    """One event as a test writes it."""
+    given = {"quantity": quantity, "value": value, "limit": limit}
+    return (bar, kind, symbol, *(given[name] if name in NAMED[kind] else None for name in given))
+
+
+def margin(result):
+    """(initial, maintenance) requirement of every bar, none of a cash account."""
+    return rows(result.margin, "initial", "maintenance")
 
 
 def trades(result, *columns):

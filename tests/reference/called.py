@@ -21,12 +21,14 @@ def called_scenario(rng, exact):
     config.pop("min_notional", None)
     if off(rng, 0.5):
         config["time_exit"] = rng.randint(2, 6)
+    if off(rng, 0.1):
+        config["sell_tax_rate"] = rng.choice([0.125, 0.25])
     if off(rng, 0.2):
         buffer(rng, exact, config)
     if off(rng, 0.2):
         leverage(rng, exact, config)
     narrow(rng, exact, config, panel)
-    halt(rng, panel)
+    halt(rng, config, panel)
     drawn = {**panel, "config": config, "strategy": strategy_of(rng, exact, panel, config)}
     grow(rng, drawn, 1.0)
     if off(rng, 0.5):
@@ -47,15 +49,20 @@ def narrow(rng, exact, config, panel):
                 row[asset] = float(rng.choice([2**14, 2**16]) if bar < easy else rng.choice([0, 16, 64, 256, 1024]))
 
 
-def halt(rng, panel):
-    """Bars that an asset does not have, after the first ones."""
-    if not off(rng, 0.35):
-        return
+def halt(rng, config, panel):
+    """Bars that one asset, or now and then all of them, do not have after the first ones; it may be worth less then."""
     bars, assets = len(panel["close"]), len(panel["close"][0])
-    asset, start = rng.randrange(assets), rng.randint(2, bars - 1)
-    for bar in range(start, min(start + rng.randint(1, 4), bars - 1)):
-        for name in ("open", "high", "low", "close", "volume"):
-            panel[name][bar][asset] = None
+    if not off(rng, 0.5 if assets > 1 else 0.2):
+        return
+    if off(rng, 0.5):
+        config |= {"max_stale": rng.randint(1, 2), "delisting_return": rng.choice([-0.5, -1.0, -1.0])}
+    else:
+        config["max_stale"] = 20
+    alone, start = rng.randrange(assets), rng.randint(2, bars - 1)
+    for bar in range(start, min(start + rng.randint(1, 6), bars - 1)):
+        for asset in range(assets) if off(rng, 0.15) else [alone]:
+            for name in ("open", "high", "low", "close", "volume"):
+                panel[name][bar][asset] = None
 
 
 def strategy_of(rng, exact, panel, config):
@@ -71,7 +78,7 @@ def strategy_of(rng, exact, panel, config):
         if off(rng, 0.8):
             rows.append(first_position(desk, asset))
     for bar in range(1, desk.bars - 1):
-        if off(rng, 0.4):
+        for _ in range(rng.choice([0, 0, 1, 1, 2])):
             rows.append(beside(desk, bar, rng.randrange(desk.assets)))
     if off(rng, 0.4):
         more = random_orders(rng, exact, panel, config, rules_on=False, limit=rng.randint(1, 6))["rows"]
@@ -96,7 +103,7 @@ def beside(desk, bar, asset):
     held = desk.leaning[asset] or lot
     part = rng.choice([0.05, 0.2, 0.5, 1.0, 1.5, 2.0])
     quantity = math.copysign(max(math.floor(abs(held) * part / lot), 1) * lot, held)
-    leaves = off(rng, 0.55)
+    leaves = off(rng, 0.65)
     row = new_row(desk, bar, asset, -quantity if leaves else quantity, rng.choice(["market", "limit", "limit", "stop"]))
     if row["type"] == "limit" and off(rng, 0.5):  # far away: it lives until a call
         row["limit_price"] = desk.near(desk.price(bar, asset), *((0.5, 0.6) if row["quantity"] < 0 else (-0.6, -0.5)))

@@ -262,6 +262,5 @@ def end_exits_of_flat(run, asset):
     for order in run.pending(asset):
         born = any(child.row >= 0 for child in order.children)
         if order.origin in RULE_ORDERS or order.origin in FORCED or order.parent is not None or born:
-            forced = order.origin in FORCED
-            reached("4.5 forced flat" if forced else "2.4 replaced" if order.replaces else "5.2 flat")
+            reached("2.4 replaced" if order.replaces else "5.2 flat")
             cancel(run, order, Reason.FLAT)

@@ -129,7 +129,6 @@ CLAUSES = {
     "4.5 crossing": "a call leaves the closing leg of an order that would cross zero",
     "4.5 restored": "the rest of a call is not needed any more",
     "4.5 replaced": "the rest of a call is replaced by another call",
-    "4.5 forced flat": "a forced order ends with the position",
     "4.5 time_exit": "a time exit is decided",
     "4.6 target": "a target makes an order",
     "4.6 signal": "a signal makes an order",
