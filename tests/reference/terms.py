@@ -228,7 +228,7 @@ def waiting(rng, exact):
     """One large short, then hardly any volume or no bars, while what is available rises and falls from bar to bar."""
     called = off(rng, 0.5)
     moves = VIOLENT if called or off(rng, 0.3) else QUIET
-    panel, config = market(rng, exact, 1, busy=off(rng, 0.7), moves=moves, initial_cash=1e6)
+    panel, config = market(rng, exact, 1, busy=off(rng, 0.9), moves=moves, initial_cash=1e6)
     config["max_participation"] = rng.choice([0.125, 0.25, 0.5])
     config["recall"] = "excess"
     lot, bars = config.get("lot", 1.0) or 1.0, len(panel["close"])
@@ -455,4 +455,4 @@ def many_fundings(rng, exact):
 
 
 KINDS = (recalled, recalled, recalled, fees_of_rows, fees_of_rows, located, located, futures, futures, futures)
-KINDS += (costs_of_contracts, many_fundings, waiting, waiting, waiting, waiting, called_contracts, called_contracts)
+KINDS += (costs_of_contracts, many_fundings, many_fundings, called_contracts, called_contracts) + 6 * (waiting,)
