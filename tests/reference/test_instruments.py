@@ -1,6 +1,7 @@
 """What an asset is, for the reference engine itself; every number has its arithmetic in a comment."""
 
 import math
+import random
 
 import pytest
 
@@ -11,6 +12,7 @@ from .instruments import PLAIN, lot_of, margin_term, multiplier, value_of
 from .scenarios import scenario_of
 from .shrink import describe, shrink, size
 from .shrink_terms import moved
+from .terms import costs_of_contracts
 from .test_reference import fills, flat, order, scenario
 
 NONE = math.nan
@@ -96,6 +98,22 @@ def test_futures_and_perpetuals_have_no_actions_of_stocks_and_need_margin(exact)
             acted = {action["asset"] for action in drawn["actions"] if action["kind"] != "delisting"}
             assert not paid_daily & acted
             assert all(instruments[given["asset"]]["kind"] == PERPETUAL for given in drawn.get("funding", []))
+
+
+def test_prices_times_four_and_a_quarter_of_the_multiplier_are_the_same_contract():
+    for seed in range(60):
+        drawn = costs_of_contracts(random.Random(seed), exact=True)
+        scaled = dict(drawn, config=dict(drawn["config"]))
+        for name in ("open", "high", "low", "close"):
+            scaled[name] = [[None if price is None else price * 4 for price in line] for line in drawn[name]]
+        scaled["config"]["slippage_fixed"] = drawn["config"].get("slippage_fixed", 0.0) * 4
+        scaled["actions"] = [
+            {**action, "value": None if action["value"] is None else action["value"] * 4} for action in drawn["actions"]
+        ]
+        scaled["instruments"] = [{**given, "multiplier": given["multiplier"] / 4} for given in drawn["instruments"]]
+        ours, theirs = run(drawn), run(scaled)
+        for name in ("equity", "cash", "gross", "margin", "charges", "events"):
+            assert ours[name] == theirs[name], (seed, name)
 
 
 def test_shrink_takes_terms_away():
