@@ -226,7 +226,7 @@ def recalled(rng, exact):
 
 def waiting(rng, exact):
     """One large short, then hardly any volume or no bars, while what is available rises and falls from bar to bar."""
-    called = off(rng, 0.5)
+    called = off(rng, 0.6)
     moves = VIOLENT if called or off(rng, 0.3) else QUIET
     panel, config = market(rng, exact, 1, busy=off(rng, 0.9), moves=moves, initial_cash=1e6)
     config["max_participation"] = rng.choice([0.125, 0.25, 0.5])
