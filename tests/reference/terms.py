@@ -455,4 +455,4 @@ def many_fundings(rng, exact):
 
 
 KINDS = (recalled, recalled, recalled, fees_of_rows, fees_of_rows, located, located, futures, futures, futures)
-KINDS += (costs_of_contracts, many_fundings, many_fundings, called_contracts, called_contracts) + 6 * (waiting,)
+KINDS += (costs_of_contracts, many_fundings, many_fundings, called_contracts, called_contracts) + 8 * (waiting,)
