@@ -14,11 +14,11 @@ LEVELS = {"limit": "limit_price", "stop": "stop_price", "trail": "trail_amount"}
 TYPES = {("limit",): "limit", ("stop",): "stop", ("limit", "stop"): "stop_limit", ("trail",): "trailing_stop"}
 
 
-def panel(prices, actions=(), sessions=None):
+def panel(prices, actions=(), sessions=None, **terms):
     """A panel of bars: (open, high, low, close[, volume]), one number for a flat bar, or None for no bar.
 
     prices: the bars of asset A, or a dict of symbol to bars; actions: (bar, symbol, kind, value); sessions: numbers,
-    or dates, which make a panel with dates.
+    or dates, which make a panel with dates; terms: frames of `instruments`, `borrow` and `funding`.
     """
     prices = prices if isinstance(prices, dict) else {"A": prices}
     table = np.array([[_bar(bar) for bar in bars] for bars in prices.values()], dtype=np.float64)
@@ -34,6 +34,7 @@ def panel(prices, actions=(), sessions=None):
         if sessions is None
         else np.array(sessions, dtype="datetime64[D]" if is_dated(sessions) else None),
         actions=_actions(actions, sessions),
+        **terms,
     )
 
 

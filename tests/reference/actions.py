@@ -1,6 +1,7 @@
 """Splits, dividends, delistings, stale assets and bankruptcy: bookings outside of trading (1.1, 1.4, 4.5)."""
 
 from .book import Order, at_or_below, floor_to_lots, sign
+from .borrow import restate
 from .coverage import reached
 from .enums import (
     ACTIONS,
@@ -19,6 +20,7 @@ from .enums import (
     Origin,
     Reason,
 )
+from .instruments import lot_of, value_of
 from .ledger import marked_equity, settle
 from .orders import cancel, end_exits_of_flat, take_away, write_event
 from .prices import half_spread, slice_fee
@@ -78,6 +80,7 @@ def split(run, asset, ratio):
         run.last[asset] /= ratio
     if run.volume_before[asset] is not None:
         run.volume_before[asset] *= ratio
+    restate(run, asset, ratio)
     run.closes[asset] = [(bar, close / ratio) for bar, close in run.closes[asset]]
     position = run.positions[asset]
     if position.shares != 0:
@@ -94,8 +97,8 @@ def split(run, asset, ratio):
     if position.shares != 0:
         _cash_in_lieu(run, asset)
     for order in run.pending(asset):
-        order.granted = floor_to_lots(order.granted, run.config["lot"])
-        take_away(run, order, floor_to_lots(order.left, run.config["lot"]), Reason.LOT)
+        order.granted = floor_to_lots(order.granted, lot_of(run, asset))
+        take_away(run, order, floor_to_lots(order.left, lot_of(run, asset)), Reason.LOT)
 
 
 def _split_order(order, ratio):
@@ -113,10 +116,10 @@ def _split_order(order, ratio):
 def _cash_in_lieu(run, asset):
     """The fraction of a position below one lot is paid out at the mark, without a fee."""
     position = run.positions[asset]
-    whole = floor_to_lots(position.shares, run.config["lot"])
+    whole = floor_to_lots(position.shares, lot_of(run, asset))
     fraction = position.shares - whole
     if abs(fraction) <= 1e-9 * abs(position.shares):
-        if run.config["lot"]:
+        if lot_of(run, asset):
             position.shares = whole
         return
     reached("1.1 cash in lieu")
@@ -132,7 +135,7 @@ def dividend(run, asset, amount):
     """Cash per share held; what sells at a stop or buys at a limit, and water marks, fall with the price."""
     position = run.positions[asset]
     if position.shares != 0:
-        cash = amount * position.shares
+        cash = value_of(run, asset, position.shares, amount)
         run.cash += cash
         run.dividends += cash
         position.basis -= amount

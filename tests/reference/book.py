@@ -54,6 +54,8 @@ DEFAULTS = {
     "borrow_fee": 0.0,
     "credit_rate": 0.0,
     "debit_rate": 0.0,
+    "short_availability": "unlimited",
+    "recall": "excess",
     "account": "cash",
     "initial_margin": 0.5,
     "maintenance_margin": 0.25,
@@ -184,6 +186,7 @@ class Position:
 
     shares: float = 0.0
     average: float = 0.0
+    paid: float = 0.0  # of a future: the price up to which its gains are in cash
     basis: float = 0.0
     mark: float = 0.0  # water mark of the rules
     birth: Birth | None = None
@@ -253,6 +256,10 @@ class Run:
     fees: float = 0.0
     interest: float = 0.0
     borrow_fees: float = 0.0
+    funding: float = 0.0
+    borrow: list = field(default_factory=list)  # the row of `borrow` in force, by asset
+    borrow_rows: dict = field(default_factory=dict)  # rows of `borrow`, by bar
+    funding_rows: dict = field(default_factory=dict)  # rows of `funding`, by bar
     flows: float = 0.0
     flow_of: dict = field(default_factory=dict)  # deposits and withdrawals, summed by bar
     called: bool = False  # a margin call at this close
@@ -322,6 +329,9 @@ def new_run(scenario):
         cool_until=[-1] * assets,
         rows=by_bar(scenario["strategy"].get("rows", [])),
         actions=by_bar(scenario["actions"]),
+        borrow=[None] * assets,
+        borrow_rows=by_bar(scenario.get("borrow", [])),
+        funding_rows=by_bar(scenario.get("funding", [])),
         flow_of=summed(scenario.get("flows", ())),
     )
 

@@ -13,6 +13,7 @@ from .enums import (
     Origin,
     Reason,
 )
+from .instruments import lot_of, multiplier, value_of
 from .ledger import marked_equity
 from .orders import cancel, end, only_reduce, refuse, submit
 
@@ -59,7 +60,7 @@ def left_by_forced(run, asset):
 
 def size_problem(run, asset, quantity, minimum, held):
     """Reason to refuse a sized decision: min_notional, cooldown, margin call, delisted, in this order; else NONE."""
-    if quantity != -held and abs(quantity) * run.known_price(asset) < minimum:
+    if quantity != -held and abs(value_of(run, asset, quantity, run.known_price(asset))) < minimum:
         return Reason.MINIMUM
     if is_entry(held, quantity) and cooling(run, asset):
         return Reason.COOLDOWN
@@ -105,7 +106,8 @@ def aim(run, strategy, asset, target, equity):
     weights = strategy["kind"] == "weights"
     counted = left_by_forced(run, asset)
     threshold = strategy.get("min_weight_change") or 0.0
-    if weights and target != 0 and price is not None and abs(target - counted * price / equity) < threshold:
+    weight = 0.0 if price is None else value_of(run, asset, counted, price) / equity
+    if weights and target != 0 and price is not None and abs(target - weight) < threshold:
         reached("6.0 left alone")
         return
     for order in run.pending(asset):
@@ -120,7 +122,7 @@ def aim(run, strategy, asset, target, equity):
     if price is None:
         place(run, market(run, asset, 0.0, Origin.TARGET), Reason.NO_PRICE)
         return
-    wanted = target * equity / price if weights else target
+    wanted = target * equity / (price * multiplier(run, asset)) if weights else target
     minimum = strategy.get("min_notional")
     minimum = run.config["min_notional"] if minimum is None else minimum
     order = market(run, asset, 0.0, Origin.TARGET, batch=True)
@@ -131,12 +133,12 @@ def aim(run, strategy, asset, target, equity):
 
 def order_difference(run, asset, wanted, equity, minimum, order, held, counted):
     """Place `order` for the lots between the shares that count as held and the wanted ones; held: those that are."""
-    lot = run.config["lot"]
+    lot = lot_of(run, asset)
     difference = wanted - counted
     quantity = floor_to_lots(difference, lot)
     if quantity != difference:
         reached("6.3 lot")
-    if lot == 0 and abs(difference) * run.known_price(asset) < 1e-9 * equity:
+    if lot == 0 and abs(value_of(run, asset, difference, run.known_price(asset))) < 1e-9 * equity:
         return
     if quantity == 0:
         if held == 0:
@@ -223,10 +225,11 @@ def size_entry(run, strategy, asset, direction, equity, short_refused):
     if price is None:
         place(run, order, Reason.NO_PRICE)
         return
-    per = {"shares": size, "value": size / price, "fraction": size * equity / price}
+    counts = price * multiplier(run, asset)
+    per = {"shares": size, "value": size / counts, "fraction": size * equity / counts}
     wanted = direction * per[kind.removeprefix("target_")]
     if short_refused:
-        order.requested = order.left = floor_to_lots(wanted, run.config["lot"])
+        order.requested = order.left = floor_to_lots(wanted, lot_of(run, asset))
         reached("2.2 refused")
         refuse(run, order, Reason.NO_SHORT)
         return
@@ -240,7 +243,7 @@ def size_entry(run, strategy, asset, direction, equity, short_refused):
         held, counted = (held, left_by_forced(run, asset)) if mine else (0.0, 0.0)
         order_difference(run, asset, wanted, equity, run.config["min_notional"], order, held, counted)
         return
-    quantity = floor_to_lots(wanted, run.config["lot"])
+    quantity = floor_to_lots(wanted, lot_of(run, asset))
     if quantity == 0:
         order.requested = order.left = wanted
         place(run, order, Reason.LOT)
@@ -307,9 +310,9 @@ def submit_user_order(run, row):
     held = run.positions[order.asset].shares
     given = order.requested
     closes = given == -held
-    quantity = given if closes else floor_to_lots(given, run.config["lot"])
+    quantity = given if closes else floor_to_lots(given, lot_of(run, order.asset))
     price = run.known_price(order.asset)
-    small = price is not None and abs(quantity) * price < run.config["min_notional"]
+    small = price is not None and abs(value_of(run, order.asset, quantity, price)) < run.config["min_notional"]
     reason = Reason.NONE
     if quantity == 0:
         reason = Reason.LOT
@@ -355,7 +358,7 @@ def replace(run, old, row):
     reached("4.6 replace")
     given = old.left if quantity is None else quantity
     closes = given == -run.positions[old.asset].shares
-    quantity = given if closes else floor_to_lots(given, run.config["lot"])
+    quantity = given if closes else floor_to_lots(given, lot_of(run, old.asset))
     new = Order(old.asset, run.t, old.kind, given, given, origin=old.origin, time_in_force=old.time_in_force)
     for name in ("limit", "stop", "trail", "mark", "bars", "triggered", "reduce_only", "rank", "group", "parent"):
         setattr(new, name, getattr(old, name))

@@ -3,9 +3,10 @@
 It judges the compiled kernel, shares no line with it, and prefers being plain to being fast.
 """
 
-from . import actions, decide, fills, financing, flows, funds, ledger, margin, orders, prices, rules, walk
+from . import actions, borrow, decide, fills, financing, flows, funds, ledger, margin, orders, prices, rules, walk
 from .book import new_run
 from .coverage import reached
+from .instruments import pay_marks, value_of
 
 
 def run(scenario):
@@ -27,6 +28,8 @@ def run_bar(account):
     financing.charge(account)  # 1.2
     flows.book_flows(account)  # 1.3
     actions.apply_actions(account)  # 1.1, 1.4
+    borrow.start_rows(account)  # 1.5
+    borrow.recall(account)
     ledger.drop_closed(account)
     orders.expire(account)  # 1.6
     orders.activate(account)  # 1.7
@@ -63,17 +66,20 @@ def mark(account):
             account.closes[asset].append((account.t, close))
     if account.held:
         reached("4.3")
+    pay_marks(account)
     account.equity = ledger.marked_equity(account)
 
 
 def record(account):
     """4.8: one row a bar, after everything."""
+    pay_marks(account)  # 4.7 may have opened
     account.equity = ledger.marked_equity(account)
     gross = 0.0
     for asset in account.held:
-        gross += abs(account.positions[asset].shares) * account.last[asset]
+        gross += value_of(account, asset, abs(account.positions[asset].shares), account.last[asset])
     account.records.append((account.equity, account.cash, gross, len(account.held)))
     margin.record(account)
+    borrow.assert_called_back(account)
     financing.remember(account)
 
 
@@ -125,6 +131,7 @@ def outcome(account):
             "fees": account.fees,
             "interest": account.interest,
             "borrow_fees": account.borrow_fees,
+            "funding": account.funding,
             "flows": account.flows,
         },
     }

@@ -38,6 +38,9 @@ REFUSALS = {
     Reason.LOT,
     Reason.NO_PRICE,
     Reason.NO_EQUITY,
+    Reason.MARGIN,
+    Reason.LEVERAGE,
+    Reason.NO_BORROW,
 }
 
 
@@ -70,6 +73,9 @@ BORROW, INTEREST, FLOW, FUNDING = range(4)
 
 # events of the account
 CALLED, BANKRUPT, FLOW_REFUSED, RECALLED = range(4)
+
+# kinds of instruments
+STOCK, FUTURE, PERPETUAL = range(3)
 
 # flags of a fill
 PASSIVE, EXIT_LEG = 1, 2

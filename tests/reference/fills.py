@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from . import funds
 from .book import RESIDUE, at_or_above, at_or_below, floor_to_lots, sign, strictly_above, strictly_below
+from .borrow import assert_borrowed, locate
 from .coverage import reached
 from .enums import (
     AT_CLOSE,
@@ -26,6 +27,7 @@ from .enums import (
     TRAILING_STOP,
     Reason,
 )
+from .instruments import lot_of, value_of
 from .ledger import settle
 from .orders import (
     cancel,
@@ -58,7 +60,7 @@ def closable(run, order):
     position = run.positions[order.asset]
     wanted = min(abs(order.left), abs(position.shares))
     if wanted < abs(position.shares):
-        wanted = floor_to_lots(wanted, run.config["lot"])
+        wanted = floor_to_lots(wanted, lot_of(run, order.asset))
     return within_budget(run, order, wanted)
 
 
@@ -68,7 +70,7 @@ def within_budget(run, order, wanted):
     if wanted <= left:
         return wanted
     count_bound(run, order.asset)
-    quantity = floor_to_lots(left, run.config["lot"])
+    quantity = floor_to_lots(left, lot_of(run, order.asset))
     order.held_back = order.held_back or quantity < wanted
     return quantity
 
@@ -104,11 +106,13 @@ def _closing_leg(run, order, moment):
 
 def capped_entry(run, order):
     """Unsigned shares that an entry may trade now before the cash check."""
-    return within_budget(run, order, floor_to_lots(abs(order.left), run.config["lot"]))
+    return within_budget(run, order, floor_to_lots(abs(order.left), lot_of(run, order.asset)))
 
 
 def _opening_leg(run, order, moment):
     """An entry outside a batch: what a limit does not allow is cancelled together with what the cap deferred."""
+    if not locate(run, order):  # 1.5
+        return
     quantity = capped_entry(run, order)
     if quantity <= 0:
         return
@@ -136,7 +140,7 @@ def fill(run, order, quantity, moment):
     price = slice_price(run, order, quantity, moment.base, moment.passive)
     fee, raw, paid = slice_fee(run, order, quantity, price, moment.passive)
     order.raw_fee, order.paid_fee = raw, paid
-    order.notional += quantity * price
+    order.notional += value_of(run, asset, quantity, price)
     order.slices += 1
     count_costs(run, order, quantity, moment.base, price, moment.passive)
     _count_fill(run, order, moment)
@@ -162,6 +166,7 @@ def fill(run, order, quantity, moment):
     if not closing:
         order.opened += side * quantity
         funds.assert_within(run, moment.phase)
+        assert_borrowed(run, asset)
         grow_children(run, order, price, moment)
     finish_when_empty(run, order)
     share_fill(run, order, part)
@@ -318,7 +323,7 @@ def fire_target(run, asset, moment, name):
     """A take profit becomes an order only when it can fill something."""
     shares = run.positions[asset].shares
     left = budget_left(run, asset)
-    if abs(shares) <= left or floor_to_lots(left, run.config["lot"]) > 0:
+    if abs(shares) <= left or floor_to_lots(left, lot_of(run, asset)) > 0:
         reached(name)
         take_turn(run, target_order(run, asset), moment)
     else:
@@ -355,7 +360,10 @@ def fill_batch(run, orders, prices, phase):
             reached("2.2 refused")
             take_away(run, order, 0.0, Reason.NO_SHORT)
             continue
-        if 0 in available:  # no cash, no slice that the budget could hold back
+        if not locate(run, order):  # 1.5
+            continue
+        if not all(funds.counts(run, order.asset, has) for has in available):
+            # no cash, no slice that the budget could hold back
             continue
         moment = Moment(phase, prices[order.asset])
         quantity = capped_entry(run, order)
@@ -368,7 +376,7 @@ def fill_batch(run, orders, prices, phase):
         if tightest is not None:
             reached("2.3 scaled")
             needed, there_is = tightest
-            quantity = floor_to_lots(quantity * there_is / needed, run.config["lot"])
+            quantity = floor_to_lots(quantity * there_is / needed, lot_of(run, order.asset))
         if quantity > 0:
             quantity = funds.shrink(run, order, quantity, moment)[0]
         if quantity > 0:

@@ -5,8 +5,9 @@ import math
 from .book import floor_to_lots
 from .coverage import reached
 from .enums import INSIDE, OPEN, Reason
+from .instruments import lot_of, value_of, worth
 from .ledger import short_value
-from .margin import rate_of, requirements
+from .margin import requirement_of, requirements
 from .prices import costs_are_linear, slice_fee, slice_price
 
 
@@ -32,7 +33,7 @@ def equity_at(run, price_of):
     equity = run.cash
     for asset in run.places:
         if run.positions[asset].shares != 0:
-            equity += run.positions[asset].shares * price_of(asset)
+            equity += worth(run, asset, price_of(asset))
     return equity
 
 
@@ -40,7 +41,7 @@ def gross_at(run, price_of):
     """Value of all positions, each without its sign."""
     total = 0.0
     for asset in run.places:
-        total += abs(run.positions[asset].shares * price_of(asset))
+        total += abs(value_of(run, asset, run.positions[asset].shares, price_of(asset)))
     return total
 
 
@@ -98,15 +99,18 @@ def use(run, order, quantity, moment, reason):
     fee = slice_fee(run, order, quantity, price, moment.passive)[0]
     if reason == Reason.CASH and config["cash_buffer"] == 0:
         if order.side > 0:
-            return quantity * price + fee
-        return quantity * (2 * price_at(run, moment.phase)(order.asset) - price) + fee
+            return value_of(run, order.asset, quantity, price) + fee
+        return value_of(run, order.asset, quantity, 2 * price_at(run, moment.phase)(order.asset) - price) + fee
     if reason == Reason.MARGIN:
-        rate, keep = rate_of(run, order.asset, order.side, "initial"), 1 - config["cash_buffer"]
-    elif reason == Reason.LEVERAGE:
+        keep = 1 - config["cash_buffer"]
+        tied = requirement_of(run, order.asset, order.side * quantity, moment.base, "initial")
+        return tied + keep * (value_of(run, order.asset, quantity, abs(price - moment.base)) + fee)
+    if reason == Reason.LEVERAGE:
         rate, keep = 1.0, config["max_leverage"]
     else:
         rate, keep = 1.0, 1 - config["cash_buffer"]
-    return rate * quantity * moment.base + keep * (quantity * abs(price - moment.base) + fee)
+    tied = rate * value_of(run, order.asset, quantity, moment.base)
+    return tied + keep * (value_of(run, order.asset, quantity, abs(price - moment.base)) + fee)
 
 
 def shrink(run, order, quantity, moment):
@@ -132,7 +136,7 @@ def shrink_to(run, order, quantity, moment, reason, has):
         return quantity
     if has <= 0:
         return 0.0
-    lot = run.config["lot"]
+    lot = lot_of(run, order.asset)
     if costs_are_linear(run.config):
         smaller = floor_to_lots(has / use(run, order, 1.0, moment, reason), lot)
     elif lot == 0:
@@ -147,15 +151,19 @@ def shrink_to(run, order, quantity, moment, reason, has):
             middle = (lots + too_many) // 2
             lots, too_many = (middle, too_many) if passes(middle * lot) else (lots, middle)
         smaller = lots * lot
-    if lot == 0 and smaller * moment.base < 1e-9 * run.equity:
+    if lot == 0 and value_of(run, order.asset, smaller, moment.base) < 1e-9 * run.equity:
         return 0.0
     return min(smaller, quantity)
 
 
 def available_to_batch(run, phase):
-    """By limit what a batch may use, at least 0; of fractional lots less than 1e-9 of equity is none (2.3)."""
-    dust = 1e-9 * run.equity if run.config["lot"] == 0 else 0.0
-    return [0.0 if has < dust or has <= 0 else has for has in available(run, phase)]
+    """By limit what a batch may use, at least 0."""
+    return [max(0.0, has) for has in available(run, phase)]
+
+
+def counts(run, asset, has):
+    """Whether what is available is any: with fractional lots of the asset, less than 1e-9 of equity is none (2.3)."""
+    return has > 0 and not (lot_of(run, asset) == 0 and has < 1e-9 * run.equity)
 
 
 def scale(run, wanted, has):

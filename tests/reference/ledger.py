@@ -4,17 +4,18 @@ from .book import RESIDUE, Position, sign
 from .coverage import reached
 from .enums import BOOKING, EXIT_LEG, STOP_OUTS
 from .enums import PASSIVE as PASSIVE_FLAG
+from .instruments import is_stock, multiplier, pay_fill, value_of, worth
 
 
 def settle(run, asset, quantity, price, fee, *, base, phase, origin, row=-1, passive=False):
     """Book a slice that either opens or closes, never both. quantity: signed shares. True when it closed."""
     position = run.positions[asset]
     closing = position.shares * quantity < 0
-    slippage = abs(quantity) * abs(price - base)
-    run.cash -= quantity * price + fee
+    slippage = value_of(run, asset, abs(quantity), abs(price - base))
+    run.cash += pay_fill(run, asset, quantity, price) - fee
     run.fees += fee
     if phase != BOOKING and position.shares > 0 and closing:
-        hold_back(run, asset, -quantity * price - fee)
+        hold_back(run, asset, -value_of(run, asset, quantity, price) - fee)
     run.fills.append(
         {
             "order": row,
@@ -66,7 +67,7 @@ def _open(position, quantity, price):
 def _close(run, asset, quantity, price, origin):
     """Profit of a closing slice against the average price; a flat position ends its trade."""
     position = run.positions[asset]
-    profit = -quantity * (price - position.average)
+    profit = -value_of(run, asset, quantity, price - position.average)
     position.realised += profit
     run.realised += profit
     left = position.shares + quantity
@@ -93,7 +94,8 @@ def _write_trade(run, asset, price, origin):
             "exit_bar": run.t,
             "quantity": position.opened,
             "entry_price": position.opened_value / position.opened,
-            "exit_price": position.opened_value / position.opened + position.realised / position.opened,
+            "exit_price": position.opened_value / position.opened
+            + position.realised / (position.opened * multiplier(run, asset)),
             "pnl": position.realised,
             "fees": position.fees,
             "slippage": position.slippage,
@@ -109,7 +111,7 @@ def marked_equity(run):
     equity = run.cash
     for asset in run.places:
         if run.positions[asset].shares != 0:
-            equity += run.positions[asset].shares * run.last[asset]
+            equity += worth(run, asset, run.last[asset])
     return equity
 
 
@@ -119,10 +121,10 @@ def drop_closed(run):
 
 
 def short_value(run, price_of):
-    """Value of all shorts at price_of(asset)."""
+    """Value of all shorts in stocks at price_of(asset)."""
     value = 0.0
     for asset in run.held:
         shares = run.positions[asset].shares
-        if shares < 0:
-            value += abs(shares) * price_of(asset)
+        if shares < 0 and is_stock(run, asset):
+            value += value_of(run, asset, abs(shares), price_of(asset))
     return value

@@ -8,6 +8,7 @@ from .accounts import with_account
 from .intents import Desk
 from .knobs import financing, fraction, off, random_config, random_rules
 from .panels import TICK
+from .terms import dress
 
 STRETCH = 64
 NAMES = ("open", "high", "low", "close", "volume")
@@ -40,7 +41,7 @@ def sparse_scenario(rng, exact):
         rows += pen.orders(bar if off(rng, 0.7) else min(bar, 40), rng.randrange(assets))
     rows.sort(key=lambda row: row["bar"])
     drawn = {**panel, "config": config, "strategy": {"kind": "orders", "rows": known(rows)}}
-    return with_account(rng, exact, drawn, large=512.0)
+    return dress(rng, exact, with_account(rng, exact, drawn, large=512.0))
 
 
 def known(rows):
@@ -238,7 +239,7 @@ def long_scenario(rng, exact, bars=None):
         rows += short_lived(desk, bar, rng.randrange(assets))
     financing(rng, exact, config, panel)
     drawn = {**panel, "config": config, "strategy": {"kind": "orders", "rows": rows}}
-    return with_account(rng, exact, drawn, large=4096.0)
+    return dress(rng, exact, with_account(rng, exact, drawn, large=4096.0))
 
 
 def walking_panel(rng, bars, assets):

@@ -3,20 +3,24 @@
 from .book import RESIDUE, Order, ceil_to_lots, sign
 from .coverage import reached
 from .enums import CALLED, CANCELLED, MARKET, REPLACED, Origin, Reason
+from .instruments import instrument, is_stock, lot_of, margin_term, value_of
 from .ledger import marked_equity
 from .orders import cancel, end, force, take_away, write_event
 from .prices import half_spread
 
 
-def rate_of(run, asset, side, kind):
-    """The "initial" or "maintenance" rate of a long (side +1) or short position."""
-    return run.config[f"{kind}_margin" if side > 0 else f"short_{kind}_margin"]
+def requirement_of(run, asset, shares, price, kind):
+    """What signed shares or contracts tie up at a price: a rate of their value, or an amount a contract (6.2)."""
+    term, by_contract = margin_term(run, asset, shares, kind)
+    if by_contract:
+        reached("6.2 by contract")
+        return term * abs(shares)
+    return term * abs(value_of(run, asset, shares, price))
 
 
 def requirement(run, asset, price, kind):
     """What a position ties up at a price."""
-    shares = run.positions[asset].shares
-    return rate_of(run, asset, sign(shares), kind) * abs(shares * price)
+    return requirement_of(run, asset, run.positions[asset].shares, price, kind)
 
 
 def requirements(run, price_of, kind):
@@ -110,14 +114,14 @@ def closing_cost(run, asset):
     rate += tiers[0][1] if tiers else config["commission_rate"]
     if shares > 0:
         rate += config["sell_tax_rate"]
-    each = config["slippage_fixed"] + config["commission_per_share"]
-    return abs(shares * run.last[asset]) * rate + abs(shares) * each
+    each = value_of(run, asset, 1.0, config["slippage_fixed"]) + config["commission_per_share"]
+    return abs(value_of(run, asset, shares, run.last[asset])) * rate + abs(shares) * each
 
 
 def order_part(run, asset, part):
     """A forced order for a part of a position, rounded up to lots."""
     shares = run.positions[asset].shares
-    quantity = min(ceil_to_lots(part * abs(shares), run.config["lot"]), abs(shares))
+    quantity = min(ceil_to_lots(part * abs(shares), lot_of(run, asset)), abs(shares))
     if quantity <= 0:
         return
     quantity *= -sign(shares)
@@ -134,6 +138,11 @@ def order_part(run, asset, part):
 def _count_call(run):
     """Count calls, and what stands beside them."""
     reached("4.5 call")
+    for asset in run.held:
+        if not is_stock(run, asset):
+            reached("0.7 called")
+            if instrument(run, asset)["by_contract"]:
+                reached("0.7 called by contract")
     sides = {sign(run.positions[asset].shares) for asset in run.held}
     reached(f"4.5 call of {'both sides' if len(sides) == 2 else 'longs' if 1 in sides else 'shorts'}")
     if not all(run.has_bar(asset) for asset in run.held):

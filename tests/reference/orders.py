@@ -30,6 +30,7 @@ from .enums import (
     Origin,
     Reason,
 )
+from .instruments import lot_of
 
 
 def submit(run, order):
@@ -217,7 +218,7 @@ def share_fill(run, order, part):
             position = run.positions[other.asset].shares
             holds = abs(position) if sign(position) == -other.side else 0.0
             keep = max(keep, min(abs(other.left), holds))
-        keep = floor_to_lots(keep, run.config["lot"])
+        keep = floor_to_lots(keep, lot_of(run, other.asset))
         if keep <= RESIDUE * abs(other.requested):
             reached("2.4 ended")
             cancel(run, other, Reason.GROUP)
@@ -230,7 +231,7 @@ def share_fill(run, order, part):
 def grow_children(run, parent, price, moment):
     """Children are live for what the parent's opening legs have filled, from the first such fill on."""
     for child in parent.children:
-        now = floor_to_lots(min(child.size, abs(parent.opened)), run.config["lot"])
+        now = floor_to_lots(min(child.size, abs(parent.opened)), lot_of(run, parent.asset))
         if child.status == UNBORN and now > 0:
             reached("2.4 born")
             _bear(run, child, now, price, moment)

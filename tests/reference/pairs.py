@@ -15,6 +15,19 @@ CLAUSES = {
     "1.2 no days": "a bar of the session of the bar before is charged nothing",
     "1.2 no dates": "a bar without a date is charged its part of a year",
     "1.2 bankruptcy": "an account that has been charged is closed, and is charged nothing any more",
+    "1.2 own fee": "a short is charged the fee of a row",
+    "1.2 own fee of a delisted short": "a short with a fee of its own is charged it on the bar of its delisting",
+    "1.2 funding long": "a long perpetual is funded",
+    "1.2 funding short": "a short perpetual is funded",
+    "1.2 several fundings": "a perpetual is funded more than once on a bar",
+    "1.2 funding without a bar": "a perpetual is funded on a bar it does not have",
+    "0.7 future": "a future is filled",
+    "0.7 perpetual": "a perpetual is filled",
+    "0.7 variation": "a mark pays what a future or perpetual has gained or lost",
+    "0.7 no bar": "a future or perpetual is held over a bar it does not have",
+    "0.7 called": "a margin call finds a future or perpetual",
+    "0.7 called by contract": "one with margins by contract",
+    "0.7 own margin": "a margin of the instrument is asked for",
     "1.3 deposit": "a deposit falls on a bar",
     "1.3 withdrawal": "a withdrawal falls on a bar",
     "1.3 several": "several flows fall on one bar",
@@ -25,6 +38,22 @@ CLAUSES = {
     "1.3 blocks entries": "a cash account that a withdrawal took below zero enters nothing",
     "1.4 delisting": "a declared delisting closes a position or cancels an order",
     "1.4 stale": "an asset without bars is closed",
+    "1.5 locate": "an opening sale is cut to what can be borrowed",
+    "1.5 no room": "nothing can be borrowed of what is to be sold short",
+    "1.5 listed": "a stock without a row cannot be shorted",
+    "1.5 batch": "an entry of a batch is cut to what can be borrowed",
+    "1.5 flip": "the opening leg of a sale that crosses zero is cut so",
+    "1.5 later slice": "what the cap has left of a sale is cut so",
+    "1.5 recall": "a part of a short is called back",
+    "1.5 whole recall": "a whole short is called back",
+    "1.5 still recalled": "a recall still waits at a later open",
+    "1.5 over several bars": "one that has filled a part still waits",
+    "1.5 more": "a recall grows while it waits",
+    "1.5 less": "a recall shrinks while it waits",
+    "1.5 restored": "what is called back can be borrowed again before anything is filled",
+    "1.5 rest restored": "the rest of a recall is not needed any more",
+    "1.5 off": "a short stays beyond what is available, since recalls are off",
+    "1.5 split": "a split restates what can be borrowed",
     "1.6": "an order expires before the open",
     "1.7": "a decided order becomes live",
     "1.7 ioc": "an immediate-or-cancel order expires",
@@ -141,6 +170,8 @@ CLAUSES = {
     "6.2 cut leverage": "the largest leverage cuts an entry",
     "6.2 cut unsettled": "cash cuts an entry while sales are not settled",
     "6.3 lot": "a quantity is floored to lots",
+    "6.2 by contract": "a margin is an amount a contract",
+    "6.3 own lot": "a quantity is floored to the lot of its instrument",
     "6.3 beyond": "a quantity of more lots than a float can count one by one",
     "6.3 odd lot": "a decision below one lot is refused",
     "6.3 minimum": "a decision below min_notional is refused",
@@ -187,6 +218,8 @@ IMPOSSIBLE = {
 _ALL = [f"order:{kind} x phase:{phase}" for kind in ORDER_TYPES for phase in PHASES]
 _ALL += [f"rule:{rule} x action:{action}" for rule in RULES for action in ACTION_KINDS]
 _ALL += [f"charge:borrow x action:{action}" for action in ACTION_KINDS]
+_ALL += ["funding x action:split"]
+_ALL += [f"recall x {other}" for other in ("no bar", "no volume", "margin call", "action:split", "action:dividend")]
 _ALL += [f"tie:{tie} x {cap}" for tie in TIES for cap in CAPS]
 _ALL += [f"tif:{time} x {end}" for time in TIMES_IN_FORCE for end in ENDS]
 _ALL += [f"flow x action:{action}" for action in ACTION_KINDS]

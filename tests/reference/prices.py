@@ -6,6 +6,7 @@ import math
 from .book import RESIDUE, sign
 from .coverage import reached
 from .enums import LIMIT, STOP, STOP_LIMIT, TRAILING_STOP
+from .instruments import value_of
 
 
 def start_budgets(run):
@@ -116,7 +117,7 @@ def tiered(tiers, before, after):
 def slice_fee(run, order, quantity, price, passive):
     """(fee of the slice, raw fee and fee paid of the order after it): a slice pays the difference (7.3)."""
     config = run.config
-    value = quantity * price
+    value = value_of(run, order.asset, quantity, price)
     rate = config["commission_rate"]
     if passive and config["maker_rate"] is not None:
         rate = config["maker_rate"]

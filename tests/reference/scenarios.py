@@ -13,6 +13,7 @@ from .intents import random_orders, random_signals, random_targets
 from .knobs import random_config
 from .panels import random_panel
 from .settled import settled_scenario
+from .terms import dress, terms_scenario
 
 KINDS = ("orders", "orders", "orders", "orders", "orders", "weights", "shares", "signals", "signals")
 
@@ -32,12 +33,14 @@ def random_scenario(rng, exact, bars=None, assets=None, kind=None, order_count=N
         strategy = random_signals(rng, exact, panel, config)
     else:
         strategy = random_targets(rng, exact, panel, config, kind)
-    return with_account(rng, exact, {**panel, "config": config, "strategy": strategy})
+    scenario = with_account(rng, exact, {**panel, "config": config, "strategy": strategy})
+    return dress(rng, exact, scenario)
 
 
 PROFILES = {
     "short": random_scenario,  # up to 24 bars of everything
     "settled": settled_scenario,  # up to 24 bars around single clauses
+    "terms": terms_scenario,  # up to 20 bars of instruments, borrow and funding
     "called": called_scenario,  # up to 24 bars of violent prices and accounts at their limits
     "sparse": long_runs.sparse_scenario,  # 130 to 400 bars, few orders
     "long": long_runs.long_scenario,  # 2,000 to 5,000 bars

@@ -1,5 +1,6 @@
 """Greedy minimiser: the smallest scenario that still fails, and a compact way to print it."""
 
+from . import shrink_terms as terms
 from .book import DEFAULTS
 
 BARWISE = ("open", "high", "low", "close", "volume", "session")
@@ -45,7 +46,7 @@ def size(scenario):
     flags = sum(sum(map(bool, row)) for name in SIGNAL_GRIDS[:4] for row in strategy.get(name, []))
     volumes = sum(v is not None for row in scenario["volume"] for v in row)
     cells = len(scenario["close"]) * len(scenario["close"][0])
-    happens = len(scenario["actions"]) + len(scenario.get("flows", []))
+    happens = len(scenario["actions"]) + len(scenario.get("flows", [])) + terms.size(scenario)
     return (cells, rows + flags, happens, len(scenario["config"]), volumes, _distinct_prices(scenario))
 
 
@@ -60,6 +61,7 @@ def _keep_bars(scenario, kept):
     place = {bar: i for i, bar in enumerate(kept)}
     new = {**scenario, **{name: [scenario[name][t] for t in kept] for name in BARWISE}}
     new["actions"] = [{**a, "bar": place[a["bar"]]} for a in scenario["actions"] if a["bar"] in place]
+    new.update(terms.of_bars(scenario, place))
     if "flows" in scenario:
         new["flows"] = [(place[bar], amount) for bar, amount in scenario["flows"] if bar in place]
     strategy = dict(scenario["strategy"])
@@ -120,6 +122,7 @@ def fewer_assets(scenario):
 
         new = {**scenario, **{name: cut(scenario[name]) for name in BARWISE[:5]}}
         new["actions"] = [{**a, "asset": place[a["asset"]]} for a in scenario["actions"] if a["asset"] in place]
+        new.update(terms.of_assets(scenario, place))
         strategy = dict(scenario["strategy"])
         if strategy["kind"] == "orders":
             rows = [{**row, "asset": place[row["asset"]]} for row in strategy["rows"] if row["asset"] in place]
@@ -214,7 +217,8 @@ def plainer_bars(scenario):
             yield new
 
 
-STEPS = (shorter, fewer_assets, fewer_rows, fewer_actions, fewer_flows, plainer_config, plainer_rows, plainer_bars)
+STEPS = (shorter, fewer_assets, fewer_rows, fewer_actions, fewer_flows, terms.plainer)
+STEPS += (plainer_config, plainer_rows, plainer_bars)
 
 
 def describe(scenario):
@@ -222,6 +226,7 @@ def describe(scenario):
     moved = {name: value for name, value in scenario["config"].items() if value != DEFAULTS[name]}
     lines = [f"config: {moved}", f"dated: {bool(scenario.get('dated'))}"]
     lines += [f"action: {action}" for action in scenario["actions"]]
+    lines += terms.describe(scenario)
     lines += [f"flow: {amount} on bar {bar}" for bar, amount in scenario.get("flows", [])]
     for asset in range(len(scenario["close"][0])):
         lines.append(f"asset {asset}:  bar session open high low close volume")

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 
 from . import coverage, run
 from .book import DEFAULTS
-from .enums import BANKRUPT, CALLED
+from .enums import BANKRUPT, CALLED, STOCK
+from .instruments import PLAIN
 from .knobs import knobs_off_default
 from .pairs import CLAUSES, IMPOSSIBLE, PAIRS
 from .scenarios import scenario_of, scenarios
@@ -28,10 +29,16 @@ def assert_accounting(drawn, out):
     """Section 9: the identity of equity, states of orders, fills inside the bar."""
     final = out["final"]
     start = drawn["config"].get("initial_cash", 100_000.0)
-    triples = zip(final["shares"], final["avg"], final["last"], strict=True)
-    unrealised = sum(shares * (last - average) for shares, average, last in triples if shares)
+    terms = drawn.get("instruments") or [PLAIN] * len(final["shares"])
+    holdings = zip(final["shares"], final["avg"], final["last"], terms, strict=True)
+    held = [(shares * row["multiplier"], *prices, row["kind"]) for shares, *prices, row in holdings if shares]
+    unrealised = sum(counted * (last - average) for counted, average, last, _ in held)
     equity = start + final["realised"] + unrealised - final["fees"] + final["dividends"]
-    equity += final["interest"] - final["borrow_fees"] + final["flows"]
+    equity += final["interest"] - final["borrow_fees"] + final["funding"] + final["flows"]
+    worth = sum(counted * last for counted, _, last, kind in held if kind == STOCK)  # of the others nothing (0.7)
+    assert out["cash"][-1] + worth == pytest.approx(
+        out["equity"][-1], rel=1e-9, abs=1e-9 * max(start, out["gross"][-1])
+    )
     assert out["equity"][-1] == pytest.approx(equity, rel=1e-9, abs=1e-9 * max(start, out["gross"][-1]))
     assert_no_call_is_left_out(drawn, out)
     for row in out["orders"]:
@@ -41,7 +48,8 @@ def assert_accounting(drawn, out):
     for fill in out["fills"]:
         if fill["phase"] < 4 and fill["price"] > 0:
             bar, asset, side = fill["bar"], fill["asset"], 1 if fill["quantity"] > 0 else -1
-            base = fill["price"] - side * fill["slippage"] / abs(fill["quantity"])
+            counted = abs(fill["quantity"]) * terms[asset]["multiplier"]
+            base = fill["price"] - side * fill["slippage"] / counted
             low, high = drawn["low"][bar][asset], drawn["high"][bar][asset]
             assert low * (1 - 1e-9) <= base <= high * (1 + 1e-9)
 
