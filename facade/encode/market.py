@@ -45,10 +45,28 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
         days=_days(panel, config),
         actions=panel.action_rows,
         stale=panel.derived("stale", lambda: stale_rows(panel.close, panel.sessions, stale), of=stale),
-        instruments=frozen(np.zeros(1, INSTRUMENT), INSTRUMENT),
-        borrow=frozen(np.zeros(0, BORROW), BORROW),
-        funding=frozen(np.zeros(0, FUNDING), FUNDING),
+        instruments=_instruments(panel),
+        borrow=borrow_rows(panel),
+        funding=_given(panel, "funding_rows", FUNDING),
     )
+
+
+def _instruments(panel: Panel) -> np.ndarray:
+    """(A,) INSTRUMENT, or one unused row of zeros where all are stocks with the values of the configuration."""
+    if getattr(panel, "instruments", None) is None:
+        return frozen(np.zeros(1, INSTRUMENT), INSTRUMENT)
+    return _given(panel, "instrument_rows", INSTRUMENT)
+
+
+def borrow_rows(panel: Panel) -> np.ndarray:
+    """(B,) BORROW of a panel, sorted by bar, then asset."""
+    return _given(panel, "borrow_rows", BORROW)
+
+
+def _given(panel: Panel, name: str, dtype: np.dtype) -> np.ndarray:
+    """Rows of market data that a panel has, or has none of."""
+    rows = getattr(panel, name, None)
+    return frozen(np.zeros(0, dtype) if rows is None else rows, dtype)
 
 
 def _days(panel: Panel, config: Config) -> np.ndarray:

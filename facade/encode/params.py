@@ -201,6 +201,12 @@ def is_charged(values: Mapping[str, Any]) -> Any:
     return (values["borrow_fee"] != 0) | (values["credit_rate"] != 0) | (values["debit_rate"] != 0)
 
 
+def pays_borrow(rows: np.ndarray) -> bool:
+    """Whether any of (B,) BORROW rows has a fee of its own."""
+    fees = rows["fee"]
+    return bool(((fees != 0) & (fees == fees)).any())
+
+
 def _choose(condition: Any, chosen: Any, other: Any) -> Any:
     """`chosen` where the condition holds, else `other`; scalars or (n,) arrays."""
     if isinstance(condition, np.ndarray):

@@ -333,15 +333,17 @@ class SweepResult:
         constraint: Constraint | None = None,
         align: str | None = None,
         actions: Any = None,
+        flows: Any = None,
         **loading: Any,
     ) -> SweepResult:
         """The same result, able to run its rows again.
 
-        prices, strategy, align, actions, loading: what the sweep was run with; DataError when they are not (by
+        prices, strategy, align, actions, flows, loading: what the sweep was run with; DataError when they are not (by
         digest). grid, with its constraint: needed only when it held values that cannot be written as text (functions,
         arrays), and says so.
         """
-        own = {"grid": grid, "constraint": constraint, "align": align, "actions": actions, "loading": loading}
+        own = {"grid": grid, "constraint": constraint, "align": align, "actions": actions, "flows": flows}
+        own["loading"] = loading
         return self._of(attached(self._source, prices, strategy, **own), self._filters)
 
     def __repr__(self) -> str:

@@ -192,7 +192,7 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[st
         if found.get(name) != wanted[name]
     ]
     old, new = found.get("digests", {}), wanted["digests"]
-    words += [name for name in new if old.get(name) != new[name] and name != "versions"]
+    words += [name for name in {**old, **new} if old.get(name) != new.get(name) and name != "versions"]
     earlier = found.get("versions", {})
     if found["digest"] != wanted["digest"]:
         words += [

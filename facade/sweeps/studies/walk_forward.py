@@ -126,6 +126,7 @@ def walk_forward(
     constraint: Callable[[dict[str, Any]], bool] | pl.Expr | None = None,
     seed: int | None = None,
     actions: Any = None,
+    flows: Any = None,
     align: str | None = None,
     **keywords: Any,
 ) -> WalkForward:
@@ -140,6 +141,8 @@ def walk_forward(
         As for `sweep`; the grid has no "window", "initial_cash" or "periods_per_year". A strategy given as a function
         sees the whole panel, so that indicators are warm on the first bar of a window; it must not look ahead, which
         nothing here can check.
+    flows
+        As for `run_backtest`; each window, of training and of testing, takes those that fall into it.
     train, test, step, anchored, purge, whole
         As for `walk_forward_splits`.
     splits
@@ -205,8 +208,10 @@ def walk_forward(
     trained = _with_windows(read, _labels(panel, [split.train[0] for split in splits]))
     notes = Notes()
     with notes.gathering():
-        tests = make_plan(panel, given, config, _with_windows(read, _labels(panel, [s.test[0] for s in splits])), align)
-        found = sweep(panel, strategy, config, trained, align=align, **keywords)
+        placed = read_flows(flows, panel)
+        tested = _with_windows(read, _labels(panel, [split.test[0] for split in splits]))
+        tests = make_plan(panel, given, config, tested, align, placed)
+        found = sweep(panel, strategy, config, trained, flows=placed, align=align, **keywords)
     if found.interrupted:
         raise Interrupted(f"interrupted after {len(found):,} of {trained.rows:,} runs in sample; see .result", found)
     chosen, values = _choose(found, len(splits), metric, maximize, min_trades)
