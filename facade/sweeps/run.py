@@ -155,7 +155,11 @@ class _Recorder:
     def columns(self, rows: np.ndarray, state: np.ndarray) -> Columns:
         """Result columns of (n,) rows that ended in (n,) STATE; for any thread."""
         plan = self._plan
-        return columns_of(state, plan.initial_cash(rows), plan.periods_per_year(rows), plan.years(rows))
+        return columns_of(
+            *(state, plan.initial_cash(rows), plan.periods_per_year(rows), plan.years(rows)),
+            limited=plan.limited(rows),
+            paid=plan.paid(rows),
+        )
 
     def take(self, rows: np.ndarray, columns: Columns, kept: list[np.ndarray] | None) -> None:
         """A chunk came back."""

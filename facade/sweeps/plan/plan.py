@@ -22,17 +22,20 @@ from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.encode.inputs import EncodedInputs, apply_inputs, apply_settings, encode
 from facade.encode.market import borrow_rows, half_spread, has_zero_volume
 from facade.encode.params import (
+    LIMITS,
     Knobs,
     Varied,
     asset_values,
     cap_in_force,
     check_volume,
+    is_limited,
     missing_volume,
     params_rows,
     pays_borrow,
 )
 from facade.errors import ConfigError, DataError, StrategyError
 from facade.results.facts import versions
+from facade.results.metrics import Paid
 from facade.strategies.strategy import Placed, Strategy
 from facade.sweeps.grid.axes import DEFAULT, Default
 from facade.sweeps.grid.grid import Grid
@@ -78,6 +81,7 @@ class Plan:
         self._has_volume = np.zeros(len(self._selections.first), bool)
         self._bars_a_year = np.zeros(len(self._selections.first))
         self._years = np.full(len(self._selections.first), np.nan)
+        self._paid: dict[int, Paid | None] = {}
         self._check_selections()
         self._check_per_asset()
         structure = structure_columns(
@@ -175,6 +179,14 @@ class Plan:
     def years(self, rows: np.ndarray) -> np.ndarray | None:
         """(n,) float64 of (n,) row numbers: calendar time of each row's panel; None where bars are numbered."""
         return self._years[self._selections.of[rows]] if self.panel.timestamps.dtype.is_temporal() else None
+
+    def limited(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) bool of (n,) row numbers: whether the account has limits of its own."""
+        return np.broadcast_to(np.asarray(is_limited(self._knobs.at(rows, LIMITS)), bool), (len(rows),))
+
+    def paid(self, rows: np.ndarray) -> Paid | None:
+        """What the accounts of (n,) row numbers, all of one group, were to be paid in and out."""
+        return self._paid[int(self._selections.of[rows[0]])] if self._paid and len(rows) else None
 
     @cached_property
     def _given_bars_a_year(self) -> np.ndarray:
@@ -311,11 +323,15 @@ class Plan:
             selection = self._selection(int(rows[0]))
             if selection is None:
                 self._has_volume[at], self._bars_a_year[at] = self.panel.has_volume, self.panel.periods_per_year
-                years = calendar_years(self.panel.timestamps)
+                timestamps = self.panel.timestamps
             else:
                 self._has_volume[at] = has_volume(self.panel, selection)
                 clock = clock_of(self.panel, selection)
-                self._bars_a_year[at], years = clock.periods_per_year, calendar_years(clock.timestamps)
+                self._bars_a_year[at], timestamps = clock.periods_per_year, clock.timestamps
+            years = calendar_years(timestamps)
+            if self.flows is not None:
+                flows = self.flows.within(selection).rows
+                self._paid[at] = Paid.of(flows, timestamps, float(self._bars_a_year[at]))
             if years is not None:
                 self._years[at] = years
             values = self._knobs.at(rows, ("cap", "cap_is_auto", "impact_coefficient"))

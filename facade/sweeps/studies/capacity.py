@@ -193,6 +193,8 @@ def _with_costs_back(known: dict[str, float | int], cost: float) -> dict[str, fl
     """The metrics of an account that ends with its costs still in it."""
     state = np.zeros(1, STATE)
     state["equity"] = known["final_value"] + cost
+    grown = known["initial_cash"] * (1.0 + known["total_return"])
+    state["flow_factor"] = known["final_value"] / grown if grown > 0.0 else 1.0
     found = compute(state, known["initial_cash"], known["periods_per_year"], known["years"])
     return {name: float(found[name][0]) for name in ("total_return", "cagr")}
 

@@ -14,7 +14,9 @@ import polars as pl
 from facade.arguments import as_config, as_panel, refuse_swapped, refuse_unknown, take_loading
 from facade.config.model import Config
 from facade.data.memory import frozen
+from facade.data.flows import read_flows
 from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import BacktestWarning, ConfigError, DataError, Interrupted
 from facade.results.metrics import Metrics
 from facade.results.result import Result
@@ -28,7 +30,7 @@ from facade.sweeps.result.result import SweepResult
 from facade.sweeps.rows.columns import column_types
 from facade.sweeps.run import sweep
 from facade.sweeps.studies.splits import Size, Split, Window, walk_forward_splits
-from facade.sweeps.studies.stitch import Stretch, ran, rested, stitched_equity, stitched_metrics
+from facade.sweeps.studies.stitch import NO_FLOWS, Stretch, ran, rested, stitched_equity, stitched_metrics
 from facade.sweeps.studies.walk_forward_figure import figure_of, title_of
 from facade.sweeps.workers.notes import Notes
 
@@ -330,7 +332,8 @@ def _trade(plan: Plan, tests: Sequence[Window], chosen: np.ndarray) -> list[Stre
         if row >= 0 and cash > 0.0:
             stretches.append(ran(run_of(plan, fold * rows + row, {"initial_cash": cash})))
         else:
-            stretches.append(rested(plan.panel.timestamps[window.slice], cash))
+            given = NO_FLOWS if plan.flows is None else plan.flows.within(Selection(window.slice, None)).rows
+            stretches.append(rested(plan.panel.timestamps[window.slice], cash, given))
         cash = stretches[-1].final_value
     return stretches
 
