@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -377,7 +378,12 @@ def metrics_of(
 ) -> Metrics:
     """The metrics of one account, a (1,) STATE array, as Python numbers."""
     found = compute(state, initial_cash, periods_per_year, years, limited, paid)
-    return Metrics({name: values[0].item() for name, values in found.items()})
+    return Metrics({name: plain_number(values[0].item()) for name, values in found.items()})
+
+
+def plain_number(value: Any) -> Any:
+    """The value; of NaN always the same object, so that metrics of equal runs are equal dicts."""
+    return nan if value != value else value
 
 
 PUT_TOGETHER: Mapping[str, Callable[[np.ndarray], Any]] = {
@@ -390,7 +396,7 @@ PUT_TOGETHER: Mapping[str, Callable[[np.ndarray], Any]] = {
 
 def without_use() -> dict[str, float | int]:
     """Values of the metrics that older results do not have, as of an account that uses nothing of what they measure."""
-    return {name: {COUNT: 0, CURRENCY: 0.0}.get(m.unit, float("nan")) for name, m in METRICS.items() if m.where}
+    return {name: {COUNT: 0, CURRENCY: 0.0}.get(m.unit, nan) for name, m in METRICS.items() if m.where}
 
 
 def stitched(states: np.ndarray, drawdown: float) -> np.ndarray:

@@ -256,8 +256,9 @@ class Result:
         kind (Enum): margin_call, bankrupt (clause 4.5), flow_refused (1.3), recall (1.5)
         symbol (String): the asset that is recalled; null where it is the account
         quantity (Float64): of a recall as it was ordered, null without one
-        value, limit (Float64): what was compared: equity and the maintenance requirement of a margin call; equity; of a
-            refused flow its amount, and equity; of a recall the shares short, and how many can be borrowed
+        value (Float64): what was compared: equity, of a refused flow its amount, of a recall the shares short
+        limit (Float64): with what: the maintenance requirement of a margin call, the equity that a flow would have come
+            to, the shares that can be borrowed; null where there is none
         """
         return self.frame("events")
 

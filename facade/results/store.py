@@ -33,7 +33,7 @@ from facade.files import (
 )
 from facade.results.facts import FRAMES, Facts
 from facade.results.frames import events_schema, margin_schema
-from facade.results.metrics import METRICS, without_use
+from facade.results.metrics import METRICS, plain_number, without_use
 
 
 class StoredSource:
@@ -104,7 +104,7 @@ def read_result(directory: str | os.PathLike[str]) -> StoredSource:
     frames |= {name: pl.DataFrame(schema=NEWER[name](times)) for name in NEWER if name not in frames}
     written = {name: json_to_number(value) for name, value in read_file(place / "metrics.json", load_json).items()}
     own = without_use() | written
-    metrics = {name: own[name] for name in dict.fromkeys([*METRICS, *written]) if name in own}
+    metrics = {name: plain_number(own[name]) for name in dict.fromkeys([*METRICS, *written]) if name in own}
     try:
         config = Config.from_json((place / "config.json").read_text(encoding="utf-8"))
         return StoredSource(config, frames, metrics, read_file(place / "facts.json", load_json))

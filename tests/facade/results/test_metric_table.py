@@ -216,7 +216,7 @@ def test_metrics_stay_a_dict_and_survive_copies_and_files(tmp_path):
     result.to_parquet(tmp_path / "r")
     read = Result.from_parquet(tmp_path / "r")
     for known in (pickle.loads(pickle.dumps(result.metrics)), copy.deepcopy(result.metrics), read.metrics):
-        assert known == result.metrics and isinstance(known, dict)
+        assert known == pytest.approx(result.metrics, rel=0, abs=0, nan_ok=True) and isinstance(known, dict)
         with pytest.raises(KeyError, match="did you mean 'sharpe'"):
             known["Sharpe"]
 
