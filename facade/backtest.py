@@ -8,6 +8,7 @@ from typing import Any
 
 from facade.arguments import as_config, as_panel, config_in_third_place, refuse_engine_arguments, refuse_unknown
 from facade.config.model import Config
+from facade.data.flows import read_flows
 from facade.data.panel import Panel
 from facade.encode.inputs import EncodedInputs, encode
 from facade.encode.market import volume_notices
@@ -28,6 +29,7 @@ def run_backtest(
     config: Config | Mapping[str, Any] | None = None,
     *,
     actions: Any = None,
+    flows: Any = None,
     align: str | None = None,
     progress: bool = False,
     **loading: Any,
@@ -49,6 +51,10 @@ def run_backtest(
         Account, costs and execution policies; `Config()` when not given. A mapping of fields is accepted.
     actions
         Splits, dividends and delistings; refused when the panel already has some.
+    flows
+        Deposits (amount above zero) and withdrawals: a table with the columns `timestamp` and `amount`, in any form
+        that prices have, or a list of dicts. Each is booked before the open of the first bar at or after its time; a
+        date is the session of that date. Returns, drawdown and all figures made of them are net of flows.
     align
         None: the strategy's timestamps are exactly those of prices, as the data labels them (`Panel.labels`). "next":
         the first bar at or after each.
@@ -86,7 +92,9 @@ def run_backtest(
     refuse_engine_arguments(strategy, signals, context)
     config = as_config(config)
     panel = as_panel(prices, actions, [config.spread], loading)
-    run = run_encoded(panel, config, encode(panel, strategy_on(strategy, panel), config, align), progress)
+    placed = read_flows(flows, panel)
+    inputs = encode(panel, strategy_on(strategy, panel), config, align, placed)
+    run = run_encoded(panel, config, inputs, progress)
     result = Result.from_run(run)
     warn_of_rejections(result, run)
     return result

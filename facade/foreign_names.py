@@ -19,6 +19,9 @@ _SLIPPAGE = "slippage_rate of Config (a fraction of the price)"
 _CASH = "initial_cash of Config"
 _SHORT = "short_entries and short_exits of Signals, under allow_short_selling=True of Config"
 _CLOSE = "timing of Config: timing='same_bar_close' trades at the close of the deciding bar"
+_MARGIN = "account='margin' of Config, with its initial_margin and maintenance_margin (fractions: 0.5 carries 2 times)"
+_FLOWS = "flows= of run_backtest and sweep: a table of timestamp and amount, above zero for deposits"
+_BORROW = "borrow_fee of Config (a fraction a year), or the table borrow= of load_panel"
 _LOT = "lot of Config (1 is whole shares, 0 is fractional)"
 
 RENAMED = {
@@ -70,6 +73,25 @@ RENAMED = {
     "initial_capital": _CASH,
     "freq": "periods_per_year of Config; without it the bars a year are counted from the timestamps",
     "trade_on_close": _CLOSE,
+    "leverage": "max_leverage of Config (a multiple of equity), with account='margin' above 1",
+    "margin": _MARGIN,
+    "margin_rate": _MARGIN,
+    "margin_requirement": _MARGIN,
+    "initial_margin_rate": "initial_margin of Config (a fraction of the value)",
+    "maintenance_margin_rate": "maintenance_margin of Config (a fraction of the value)",
+    "long_initial_margin": "initial_margin of Config, of shorts short_initial_margin",
+    "long_maintenance_margin": "maintenance_margin of Config, of shorts short_maintenance_margin",
+    "account_type": "account of Config ('cash' or 'margin')",
+    "allow_leverage": "account='margin' of Config, and its max_leverage",
+    "cash_buffer_pct": "cash_buffer of Config (a fraction of equity)",
+    "settlement_delay": "settlement of Config (sessions)",
+    "point_value": "multiplier of the table instruments= of load_panel",
+    "contract_specs": "the table instruments= of load_panel",
+    "deposits": _FLOWS,
+    "withdrawals": _FLOWS,
+    "cash_deposits": _FLOWS,
+    "borrow_rate": _BORROW,
+    "short_borrow_rate": _BORROW,
     "call_seq": "entry_rank of Config (exits are always served first)",
     "allow_partial": "shortfall of Config ('shrink' or 'reject')",
     "accumulate": "accumulate= of Signals",
@@ -97,12 +119,9 @@ RENAMED = {
 }
 """Name -> what it is called here."""
 
-_UNLEVERED = "an account has no leverage, and holds at most what its equity pays for"
 _ONE_ACCOUNT = "all symbols of a run share one account and its cash"
 
 ABSENT = {
-    "leverage": _UNLEVERED,
-    "margin": _UNLEVERED,
     "hedging": "a symbol has one net position, never a long and a short one",
     "exclusive_orders": "a signal closes an opposite position before it enters, and a target replaces the earlier one",
     "upon_opposite_entry": "a signal closes an opposite position before it enters, where shorting is allowed",

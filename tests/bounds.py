@@ -10,7 +10,7 @@ from ml4t_kernel.schema import STATE, WORK
 
 GUARD, PATTERN = 4096, 0xA5  # bytes on either side of an array of a book or tape, and what they hold
 
-TAPE_CURSORS = "orders details fills trades ambiguous booked charges".split()
+TAPE_CURSORS = "orders details fills trades ambiguous booked charges incidents".split()
 """Rows written so far of the array of the same name."""
 BOOK_CURSORS = "held waiting asleep".split()
 """Rows in use of the array of the book of the same name."""
@@ -23,16 +23,19 @@ INPUT_CURSORS = {
     "intent": ("intents", "orders"),
     "action": ("market", "actions"),
     "stale": ("market", "stale"),
+    "borrow": ("market", "borrow"),
+    "fund": ("market", "funding"),
+    "flow": ("intents", "flows"),
 }
 COUNTERS = set(
     # flags and totals: nothing is read or written at them
     "status next_wake special open_only close_only rejected cut returns exposed_bars frozen closed unlist timed "
-    "starved wins two_sided capped entry_bars trails conflicts max_positions "
-    # of orders, none more than there are rows: live, children not yet born
-    "live dormant".split()
+    "starved wins two_sided capped entry_bars trails conflicts max_positions margin_calls recalls "
+    # of orders, none more than there are rows: live, children not yet born, forced
+    "live dormant forced".split()
 )
 """What STATE counts besides cursors."""
-OTHER_CURSORS = {"bar", "event", "fresh"}
+OTHER_CURSORS = {"bar", "event", "fresh", "called_bar", "session_edge"}
 
 
 def assert_cursors_within(states, market, intents, params, book, tape):
@@ -44,17 +47,20 @@ def assert_cursors_within(states, market, intents, params, book, tape):
     ends |= {name: len(getattr(bundles[bundle], array)) for name, (bundle, array) in INPUT_CURSORS.items()}
     ends["bar"] = len(market.close)
     ends["event"] = len(intents.event_bars) - 1  # the row that is read next
+    ends["session_edge"] = len(market.close)
     for name, end in ends.items():
-        # an account that records nothing writes every fill, trade and charge to row 0, and only counts them
-        at = states[name][recorded] if name in ("fills", "trades", "charges") else states[name]
+        # an account that records nothing writes every fill, trade, charge and event to row 0, and only counts them
+        at = states[name][recorded] if name in ("fills", "trades", "charges", "incidents") else states[name]
         assert ((at >= 0) & (at <= end)).all(), f"state.{name} is {at.tolist()} of an array of {end}"
     work = kernel_book.plain(book.work)[0]
     for name, array in WORK_CURSORS.items():
         end = len(getattr(book, array))
         assert 0 <= work[name] <= end, f"work.{name} is {work[name]} of an array of {end}"
-    for part, whole in (("fresh", "orders"), ("live", "orders"), ("dormant", "details"), ("starved", "live")):
+    for part, whole in (("fresh", "orders"), ("live", "orders"), ("dormant", "details"), ("starved", "live"), ("forced", "live")):
         at, end = states[part], states[whole]
         assert ((at >= 0) & (at <= end)).all(), f"state.{part} is {at.tolist()}, state.{whole} {end.tolist()}"
+    called, bars = states["called_bar"], states["bar"]
+    assert ((called >= -1) & (called < np.maximum(bars, 1))).all(), f"state.called_bar is {called.tolist()}"
 
 
 def unclassified():

@@ -64,6 +64,7 @@ def assert_trades_add_up(result):
     held = result.positions.filter(pl.col("timestamp") == equity["timestamp"][-1])
     assert trades.filter(is_open)["symbol"].to_list() == held["symbol"].to_list()
     booked = found["total_dividends"] + found["total_interest"] - found["total_borrow_fees"]
+    booked += found["total_funding"] + found["net_flows"]
     profit = trades["gross_pnl"].sum() - trades["fees"].sum() + booked
     change = found["final_value"] - found["initial_cash"]
     turned = (result.fills["quantity"] * result.fills["price"]).sum()

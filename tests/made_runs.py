@@ -12,7 +12,7 @@ from facade.config.model import Config
 from facade.data.panel import Panel
 from facade.results.run import Run
 from ml4t_kernel import schema
-from ml4t_kernel.schema import ActionKind, Kind, Origin, Phase, Reason, Status
+from ml4t_kernel.schema import ActionKind, ChargeKind, EventKind, Kind, Origin, Phase, Reason, Status
 
 
 def days(count, start=date(2020, 1, 1)):
@@ -45,6 +45,7 @@ class Ledger:
         self.close = np.asarray(self.close, dtype=np.float64)
         self.orders, self.details, self.fills, self.booked, self.ambiguous, self.trades = [], [{}], [], [], [], []
         self.events, self.placed = [], []
+        self.charges, self.incidents, self.given_flows = [], [], []
 
     def order(self, bar, asset, quantity, *, kind=Kind.MARKET, status=Status.LIVE, reason=Reason.NONE, **other):
         """Row of a new order; filled, left and end bar follow from the fills unless given."""
@@ -90,10 +91,26 @@ class Ledger:
         self.booked.append({"bar": bar, "asset": asset, "kind": ActionKind.DIVIDEND, "value": amount})
         self.events.append(("dividend", len(self.booked) - 1))
 
+    def charge(self, bar, kind, amount, asset=-1):
+        """What moves cash before the open of a bar."""
+        self.charges.append({"bar": bar, "asset": asset, "kind": kind, "amount": amount})
+        self.events.append(("charge", len(self.charges) - 1))
+
+    def flow(self, bar, amount, paid=True):
+        """A deposit or withdrawal; not paid: it is an event, and its value and limit are the caller's."""
+        self.given_flows.append({"bar": bar, "amount": amount})
+        if paid:
+            self.charge(bar, ChargeKind.FLOW, amount)
+
+    def incident(self, bar, kind, *, asset=-1, quantity=np.nan, value=np.nan, limit=np.nan):
+        """An event of the account."""
+        row = {"bar": bar, "asset": asset, "kind": kind, "quantity": quantity, "value": value, "limit": limit}
+        self.incidents.append(row)
+
     def walk(self):
         """Shares at the end of every bar {(bar, asset): shares} and cash at the end of every bar."""
         cash, shares, held, cashes = self.config.initial_cash, {}, {}, []
-        events = sorted(self.events, key=lambda event: (self.bar_of(event), event[0] == "fill"))
+        events = sorted(self.events, key=lambda event: (self.bar_of(event), event[0] == "fill", event[0] != "charge"))
         for bar in range(len(self.close)):
             for kind, row in (event for event in events if self.bar_of(event) == bar):
                 cash += self.apply(kind, row, shares)
@@ -103,7 +120,7 @@ class Ledger:
 
     def bar_of(self, event):
         kind, row = event
-        return (self.fills if kind == "fill" else self.booked)[row]["bar"]
+        return {"fill": self.fills, "charge": self.charges}.get(kind, self.booked)[row]["bar"]
 
     def apply(self, kind, row, shares):
         """Book one event; returns the cash it brings."""
@@ -112,6 +129,8 @@ class Ledger:
             new = shares.get(fill["asset"], 0.0) + fill["quantity"]
             shares[fill["asset"]] = 0.0 if abs(new) <= 1e-9 * abs(fill["quantity"]) else new
             return -fill["quantity"] * fill["price"] - fill["fee"]
+        if kind == "charge":
+            return self.charges[row]["amount"]
         booked = self.booked[row]
         old = shares.get(booked["asset"], 0.0)
         if kind == "dividend":
@@ -144,10 +163,15 @@ class Ledger:
         held, cashes = self.walk()
         count = len(self.close) if bars is None else bars
         equity, gross, counts = np.zeros(count, schema.EQUITY), np.zeros(count), []
+        margin, config = np.zeros(count, schema.MARGIN_ROW), self.config
         for bar in range(count):
             values = [q * self.mark(bar, asset) for (b, asset), q in held.items() if b == bar]
             equity[bar] = (cashes[bar] + sum(values), cashes[bar])
             gross[bar] = sum(map(abs, values))
+            for value in values:
+                side = "short_" if value < 0 else ""
+                for name in ("initial", "maintenance"):
+                    margin[name][bar] += abs(value) * getattr(config, f"{side}{name}_margin")
             counts.append(len(values))
         tape = schema.Tape(
             orders=rows([*self.orders, {}], schema.ORDER),
@@ -158,15 +182,20 @@ class Ledger:
             gross=gross,
             ambiguous=rows([*self.ambiguous, {}], schema.AMBIGUOUS),
             booked=rows([*self.booked, {}], schema.BOOKED),
-            charges=rows([{}], schema.CHARGE),
+            charges=rows([*self.charges, {}], schema.CHARGE),
+            incidents=rows([*self.incidents, {}], schema.INCIDENT),
+            margin=margin,
         )
         panel = Panel.from_arrays(*[self.close] * 4, timestamps=self.timestamps, symbols=self.symbols)
         placed = np.array(self.placed, dtype=np.int32)
-        state = self.state(equity, counts)
+        state = self.state(equity, counts, gross)
         book = schema.Book(**{**dict.fromkeys(schema.Book._fields), "state": state, "placed": placed})
         book = book._replace(positions=self.open_positions(held, count))
         params = np.zeros(1, schema.PARAMS)
         params["allow_short"] = 1
+        for name in ("cash_buffer", "initial_margin", "short_initial_margin"):
+            params[name] = getattr(config, name)
+        params["margin"] = params["has_limits"] = config.account == "margin"
         inputs = SimpleNamespace(
             params=params,
             intents=SimpleNamespace(
@@ -174,6 +203,7 @@ class Ledger:
                 signals=np.zeros(0, schema.SIGNAL),
                 weights=np.zeros((0, self.close.shape[1])),
                 target_bars=np.zeros(0, np.int32),
+                flows=rows(self.given_flows, schema.FLOW),
             ),
             order_ids=pl.Series(self.ids, dtype=pl.String),
             tags=pl.Series(self.tags, dtype=pl.String),
@@ -208,13 +238,22 @@ class Ledger:
         row["mark"] = self.mark(count - 1, asset)
         row["high"] = row["low"] = row["avg"]
 
-    def state(self, equity, counts):
+    def charged(self, kind):
+        """(bar, amount) of all charges of a kind."""
+        return [(row["bar"], row["amount"]) for row in self.charges if row["kind"] == kind]
+
+    def state(self, equity, counts, gross=()):
         """STATE as the kernel keeps it, by plain sums over what happened."""
         s = np.zeros(1, schema.STATE)
         value = [self.config.initial_cash, *equity["equity"]]
-        returns = [b / a - 1.0 for a, b in itertools.pairwise(value)]
+        paid = [sum(amount for at, amount in self.charged(ChargeKind.FLOW) if at == bar) for bar in range(len(equity))]
+        returns = [b / (a + f) - 1.0 for (a, b), f in zip(itertools.pairwise(value), paid, strict=True)]
+        factors = [1.0, *np.cumprod([(a + f) / a if f else 1.0 for a, f in zip(value, paid, strict=False)])]
         returns = returns[returns[:1] == [0.0] :]  # the first bar is a mark, unless the account traded on it
-        peak = np.maximum.accumulate(value)
+        grown = np.array(value) / factors
+        peak = np.maximum.accumulate(grown)
+        leverage = [g / e if e > 0 else 0.0 for g, e in zip(gross, equity["equity"], strict=False)]
+        calls = {row["bar"] for row in self.incidents if row["kind"] == EventKind.MARGIN_CALL}
         traded = [
             sum(abs(f["quantity"] * f["price"]) for f in self.fills if f["bar"] == bar) for bar in range(len(equity))
         ]
@@ -222,12 +261,19 @@ class Ledger:
         net = [t["pnl"] - t["fees"] for t in self.trades]
         kinds = [row["kind"] for row in self.ambiguous]
         refused = [o["status"] == Status.REJECTED for o in self.orders]
-        cuts = (*range(1, 6), Reason.VOLUME, Reason.DIVIDEND)
+        cuts = (*range(1, 6), Reason.VOLUME, Reason.DIVIDEND, *range(18, 21), Reason.NO_BORROW)
         cut = [o["status"] in (Status.CANCELLED, Status.EXPIRED) and o["reason"] in cuts for o in self.orders]
         values = {
             "bar": len(equity), "equity": value[-1], "returns": len(returns), "sum1": sum(returns),
             "sum2": sum(r * r for r in returns), "down2": sum(min(r, 0.0) ** 2 for r in returns),
-            "drawdown": max((1.0 - v / p for v, p in zip(value, peak, strict=True)), default=0.0), "peak": peak[-1],
+            "drawdown": max((1.0 - v / p for v, p in zip(grown, peak, strict=True)), default=0.0),
+            "peak": peak[-1] * factors[-1], "flow_factor": factors[-1], "flows": sum(paid),
+            "flow": len(self.given_flows), "charges": len(self.charges), "incidents": len(self.incidents),
+            "interest": sum(amount for _, amount in self.charged(ChargeKind.INTEREST)),
+            "borrow_fees": -sum(amount for _, amount in self.charged(ChargeKind.BORROW)),
+            "funding": sum(amount for _, amount in self.charged(ChargeKind.FUNDING)),
+            "margin_calls": len(calls), "sum_leverage": sum(leverage), "max_leverage": max(leverage, default=0.0),
+            "recalls": sum(row["kind"] == EventKind.RECALL for row in self.incidents),
             "orders": len(self.orders), "fills": len(self.fills), "trades": len(self.trades),
             "booked": len(self.booked), "ambiguous": len(kinds),
             "two_sided": kinds.count(0), "entry_bars": kinds.count(1), "trails": kinds.count(2),

@@ -35,7 +35,7 @@ def states(count, bars=40, seed=0, **fields):
         "bar": bars, "returns": bars, "sum1": mean * bars, "sum2": (mean**2 + 1e-4) * bars, "down2": 5e-5 * bars,
         "equity": 1e5 * (1 + mean * bars), "drawdown": rng.uniform(0.01, 0.5, count), "orders": 20, "fills": 20,
         "trades": 10, "wins": rng.integers(1, 10, count), "gross_profit": 200.0, "gross_loss": 100.0,
-        "exposed_bars": bars // 2,
+        "exposed_bars": bars // 2, "flow_factor": 1.0,
     }  # fmt: skip
     for name, value in {**drawn, **fields}.items():
         state[name] = value
@@ -58,7 +58,7 @@ def plan_of(grid, panel=None, config=None, digest=DIGEST):
     panel = panel or panel_of_bars()
     digests = {"prices": panel.digest, "grid": "g"}
     own = {"panel": panel, "grid": grid, "config": config or Config(), "digest": digest, "digests": digests}
-    return SimpleNamespace(**own, panel_of=lambda row: panel)
+    return SimpleNamespace(**own, panel_of=lambda row: panel, flows_of=lambda row: None)
 
 
 def filled(grid, state, keep="metrics", kept=None, bars=40, **opening):

@@ -24,7 +24,7 @@ from reference.scenarios import scenario_of
 
 WORKLOADS = ("W1", "W1b", "W5", "W2")
 COUNTED = {
-    name: name for name in ("orders", "details", "fills", "trades", "ambiguous", "booked", "charges")
+    name: name for name in ("orders", "details", "fills", "trades", "ambiguous", "booked", "charges", "incidents")
 }  # tables and their counters
 
 
@@ -41,6 +41,7 @@ def pins_of(run):
     state, pins = run.state, {}
     tables = {name: np.asarray(getattr(run.tape, name))[: int(state[name])] for name in COUNTED}
     tables["equity"] = np.asarray(run.tape.equity)[: run.bars]
+    tables["margin"] = np.asarray(run.tape.margin)[: run.bars if run.inputs.params["margin"][0] else 0]
     for table, rows in tables.items():
         for column in rows.dtype.names:
             if not column.startswith("pad"):

@@ -77,23 +77,23 @@ class Config(BaseModel):
         "cash", "What entries may use: cash, or equity less margin requirements.", "policy", flag=("margin", "margin")
     )
     initial_margin: Margin = of_account(
-        0.5, "What a long position requires to be opened.", "fraction of its value", told="", part_of="account"
+        0.5, "What a long position requires to be opened.", "fraction of its value", told="on", part_of="account"
     )
     maintenance_margin: Margin = of_account(
-        0.25, "Below which sum of equity a margin call comes.", "fraction of its value", told="", part_of="account"
+        0.25, "Below which sum of equity a margin call comes.", "fraction of its value", told="on", part_of="account"
     )
     short_initial_margin: Margin = of_account(
-        0.5, "The initial margin of shorts.", "fraction of its value", told="", part_of="account"
+        0.5, "The initial margin of shorts.", "fraction of its value", told="on", part_of="account"
     )
     short_maintenance_margin: Margin = of_account(
-        0.30, "The maintenance margin of shorts.", "fraction of its value", told="", part_of="account"
+        0.30, "The maintenance margin of shorts.", "fraction of its value", told="on", part_of="account"
     )
     margin_call: Literal["pro_rata", "all"] = of_account(
         "pro_rata",
         "What a margin call sells: of each position what is needed, or everything.",
         "policy",
         flag=("call_all", "all"),
-        told="",
+        told="on",
         part_of="account",
     )
     cash_buffer: Rate = of_account(0.0, "Part of equity that entries leave alone.", "fraction of equity", told="on")
@@ -108,14 +108,14 @@ class Config(BaseModel):
         "Whether stocks without a row of `borrow` can be shorted.",
         "policy",
         flag=("listed_only", "listed"),
-        told="",
+        told="changed",
     )
     recall: Literal["excess", "off"] = of_account(
         "excess",
         "Whether a short beyond what can be borrowed is bought back.",
         "policy",
         flag=("recalls", "excess"),
-        told="",
+        told="changed",
     )
 
     # costs
@@ -345,11 +345,13 @@ class Config(BaseModel):
     def policies(self) -> dict[str, Any]:
         """What is in force, for printing: every execution policy, then the rules and costs that are on."""
         values = self.to_dict()
-        on = {name: value not in (None, 0.0) for name, value in values.items()}
+        on = {name: _is_on(KNOBS[name], value) for name, value in values.items()}
         shown = {
             knob.name: values[knob.name]
             for knob in sorted(KNOBS.values(), key=lambda knob: GROUPS.index(knob.group))
-            if knob.told == "always" or (knob.told == "on" and on[knob.part_of or knob.name])
+            if knob.told == "always"
+            or (knob.told == "on" and on[knob.part_of or knob.name])
+            or (knob.told == "changed" and values[knob.name] != knob.default)
         }
         if self.costs_are_zero():
             shown["costs"] = "none"
@@ -392,6 +394,11 @@ PER_ASSET = tuple(name for name, knob in KNOBS.items() if knob.per_asset)
 """Fields that may be mappings symbol -> value."""
 NONE_GIVEN = tuple(name for name, knob in KNOBS.items() if knob.can_be_none and knob.default is not None)
 """Fields of which None is a value and not the default."""
+
+
+def _is_on(knob: Knob, value: Any) -> bool:
+    """Whether a field does anything: a flag has the value that makes it 1, anything else is neither None nor 0."""
+    return bool(value == knob.flag[1]) if knob.flag else value not in (None, 0.0)
 
 
 def _plain(value: Any) -> Any:

@@ -128,6 +128,16 @@ def calendar_years(timestamps: pl.Series) -> float | None:
     return float((last - first) / ticks / DAYS_A_YEAR)
 
 
+def days_since_first(timestamps: pl.Series) -> np.ndarray | None:
+    """(T,) float64 days from the first label to each; None where bars are numbered."""
+    if not timestamps.dtype.is_temporal():
+        return None
+    ticks = _TICKS_PER_DAY[timestamps.dtype.time_unit] if isinstance(timestamps.dtype, pl.Datetime) else 1
+    numbers = timestamps.to_physical().cast(pl.Int64).to_numpy()
+    days: np.ndarray = (numbers - numbers[:1]) / ticks
+    return days
+
+
 def to_timestamps(values: Any, bars: int) -> pl.Series:
     """Labels given with arrays: None (bar numbers), or a sequence, numpy array or Series of T increasing labels."""
     if values is None:

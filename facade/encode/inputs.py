@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from facade.config.model import Config
+from facade.data.flows import Flows
 from facade.data.memory import frozen
 from facade.data.panel import Panel
 from facade.encode.market import make_market
 from facade.encode.narrow import cut_intents, cut_market, traded_assets
-from facade.encode.params import asset_rule_rows, params_row
+from facade.encode.params import asset_rule_rows, params_row, pays_borrow
 from facade.errors import BacktestWarning
 from facade.strategies.draft import Draft, no_rules
 from facade.strategies.passes import nonzero_bytes
@@ -37,9 +38,9 @@ from ml4t_kernel.schema import (
     Market,
 )
 
-__all__ = ["EncodedInputs", "apply_settings", "encode", "params_row"]
+__all__ = ["EncodedInputs", "apply_inputs", "apply_settings", "encode", "params_row"]
 
-COUNTS = ("dropped_rows", "superseded_rows", "closes_left_out", "scaled_rows", "lifted_weights")
+COUNTS = ("dropped_rows", "superseded_rows", "closes_left_out", "scaled_rows", "lifted_weights", "dropped_flows")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,8 @@ class EncodedInputs:
     settings: fields of `params` that the strategy decides, and their values.
     expected_orders: estimate of the orders the run will write, for sizing the tape.
     counts: dropped_rows (after the last bar), superseded_rows (a later time on the same bar, under align),
-    closes_left_out (targets closed because the symbol was left out), scaled_rows and lifted_weights (by scale=True).
+    closes_left_out (targets closed because the symbol was left out), scaled_rows and lifted_weights (by scale=True),
+    dropped_flows (after the last bar).
     """
 
     market: Market
@@ -66,13 +68,17 @@ class EncodedInputs:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None) -> EncodedInputs:
+def encode(
+    panel: Panel, strategy: Any, config: Config, align: str | None = None, flows: Flows | None = None
+) -> EncodedInputs:
     """The kernel's inputs for a run of `strategy` on `panel` under `config`.
 
     Parameters
     ----------
     align
         None: timestamps of the strategy are exactly those of prices. "next": the first bar at or after.
+    flows
+        Deposits and withdrawals on the bars of this panel.
 
     Raises
     ------
@@ -97,13 +103,15 @@ def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None
         orders=draft.orders,
         rules=frozen(draft.rules, RULES),
         asset_rules=frozen(draft.asset_rules, np.int32),
-        flows=frozen(np.zeros(0, FLOW), FLOW),
+        flows=frozen(np.zeros(0, FLOW), FLOW) if flows is None else flows.rows,
     )
     used = traded_assets(intents, panel.shape[1])
     if used is not None:
         market, intents = cut_market(panel, market, used), cut_intents(intents, used)
     counts = {name: draft.counts.get(name, 0) for name in COUNTS}
+    counts["dropped_flows"] = 0 if flows is None else flows.dropped  # of which its reader has warned
     _warn(panel, counts)
+    apply_inputs(params, market, intents)
     params.flags.writeable = False
     return EncodedInputs(
         market,
@@ -123,6 +131,17 @@ def apply_settings(rows: np.ndarray, settings: Mapping[str, Any]) -> None:
     """Write what the strategy decides into (n,) PARAMS, in place."""
     for name, value in settings.items():
         rows[name] = value
+
+
+def apply_inputs(rows: np.ndarray, market: Market, intents: Intents) -> None:
+    """Write what is there besides prices into (n,) PARAMS, in place: instruments, rows of `borrow`, what moves cash."""
+    # The row that stands for none has a multiplier of zero.
+    given = len(market.instruments) == market.close.shape[1] and market.instruments["multiplier"].all()
+    rows["has_instruments"] = int(given)
+    rows["has_borrow"] = (rows["listed_only"] != 0) | (len(market.borrow) > 0)
+    rows["has_forced"] |= rows["has_borrow"]
+    if len(intents.flows) or len(market.funding) or pays_borrow(market.borrow):
+        rows["has_charges"] = 1
 
 
 def _warn(panel: Panel, counts: dict[str, int]) -> None:

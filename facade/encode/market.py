@@ -45,12 +45,15 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
         days=_days(panel, config),
         actions=panel.action_rows,
         stale=panel.derived("stale", lambda: stale_rows(panel.close, panel.sessions, stale), of=stale),
-        instruments=panel.instrument_rows
-        if panel.instruments is not None
-        else frozen(np.zeros(1, INSTRUMENT), INSTRUMENT),
+        instruments=_instruments(panel),
         borrow=panel.borrow_rows,
         funding=panel.funding_rows,
     )
+
+
+def _instruments(panel: Panel) -> np.ndarray:
+    """(A,) INSTRUMENT, or one unused row of zeros where all are stocks with the values of the configuration."""
+    return frozen(np.zeros(1, INSTRUMENT), INSTRUMENT) if panel.instruments is None else panel.instrument_rows
 
 
 def _days(panel: Panel, config: Config) -> np.ndarray:

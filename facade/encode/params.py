@@ -188,18 +188,28 @@ def _fill(rows: Any, values: Mapping[str, Any], has_volume: bool) -> None:
     rows["has_rules"] = has_rules
     rows["has_charges"] = is_charged(values)
     rows["has_forced"] = values["margin"]
-    rows["has_limits"] = (
-        (values["margin"] != 0)
-        | (values["cash_buffer"] != 0)
-        | (values["max_leverage"] < np.inf)
-        | (values["settlement"] != 0)
-    )
+    rows["has_limits"] = is_limited(values)
     rows["signal_size"], rows["size_type"], rows["record"] = 1.0, int(SizeType.FRACTION), 1
 
 
 def is_charged(values: Mapping[str, Any]) -> Any:
     """Whether holding over night costs or earns anything (1.2)."""
     return (values["borrow_fee"] != 0) | (values["credit_rate"] != 0) | (values["debit_rate"] != 0)
+
+
+LIMITS = ("margin", "cash_buffer", "max_leverage", "settlement")
+
+
+def is_limited(values: Mapping[str, Any]) -> Any:
+    """Whether the account has any limit besides the plain cash check (6.2); values: of `LIMITS` at least."""
+    cash = (values["cash_buffer"] != 0) | (values["settlement"] != 0)
+    return (values["margin"] != 0) | (values["max_leverage"] < np.inf) | cash
+
+
+def pays_borrow(rows: np.ndarray) -> bool:
+    """Whether any of (B,) BORROW rows has a fee of its own."""
+    fees = rows["fee"]
+    return bool(((fees != 0) & (fees == fees)).any())
 
 
 def _choose(condition: Any, chosen: Any, other: Any) -> Any:

@@ -24,13 +24,14 @@ from facade.results.columns import (
 )
 from facade.results.given import given_terms
 from facade.results.origins import ORIGIN, origin_codes, told_origins
-from facade.results.returns import returns_of
+from facade.results.returns import flow_factors, returns_of
 from facade.results.run import Run
 from ml4t_kernel import schema
 from ml4t_kernel.schema import (
     ActionKind,
     Ambiguity,
     ChargeKind,
+    EventKind,
     Kind,
     Phase,
     Reason,
@@ -169,8 +170,9 @@ def decode_fills(run: Run) -> pl.DataFrame:
 
 
 def gross_exposure(run: Run) -> np.ndarray:
-    """(bars,) value of all positions, long or short: recorded where shorting is allowed, else equity - cash."""
-    if run.inputs.params["allow_short"][0]:
+    """(bars,) value of all positions, long or short: recorded where shorting is allowed or on margin, else equity -
+    cash."""
+    if run.has_gross:
         return np.ascontiguousarray(run.tape.gross[: run.bars])
     rows = run.tape.equity[: run.bars]
     return np.abs(rows["equity"] - rows["cash"])
@@ -192,21 +194,31 @@ def decode_equity(run: Run) -> pl.DataFrame:
     initial = float(run.config.initial_cash)
     equity = np.ascontiguousarray(rows["equity"])
     cash = np.ascontiguousarray(rows["cash"])
-    peak = np.maximum.accumulate(np.concatenate([[initial], equity]))[1:]
     return pl.DataFrame(
         {
             "timestamp": run.panel.timestamps.slice(0, len(equity)).alias("timestamp"),
             "equity": equity,
-            "return": finite(returns_of(equity, initial)),
-            "cumulative_return": equity / initial - 1.0,
-            "drawdown": equity / peak - 1.0,
-            "high_water_mark": peak,
+            **performance(equity, initial, run.flows),
             "cash": cash,
             "gross_exposure": gross_exposure(run),
             "net_exposure": equity - cash,
             "open_positions": open_positions(run),
         }
     )
+
+
+def performance(equity: np.ndarray, initial: float, flows: np.ndarray | None) -> dict[str, pl.Series | np.ndarray]:
+    """Columns of the equity frame that say how an account did, net of (T,) flows."""
+    # In money of the beginning: as if nothing had been paid in or out since.
+    factor = 1.0 if flows is None else flow_factors(equity, initial, flows)
+    grown = equity / factor
+    peak = np.maximum.accumulate(np.concatenate([[initial], grown]))[1:]
+    return {
+        "return": finite(returns_of(equity, initial, flows)),
+        "cumulative_return": grown / initial - 1.0,
+        "drawdown": grown / peak - 1.0,
+        "high_water_mark": peak * factor,
+    }
 
 
 def decode_actions(run: Run) -> pl.DataFrame:
@@ -225,15 +237,55 @@ def decode_actions(run: Run) -> pl.DataFrame:
 
 
 def decode_charges(run: Run) -> pl.DataFrame:
-    """Borrow fees and interest, sorted by time, kind and symbol."""
+    """Borrow fees, interest, funding and flows, sorted by time, kind and symbol."""
     rows = run.tape.charges[: run.state["charges"]]
     rows = rows[np.lexsort((rows["asset"], rows["kind"], rows["bar"]))]
     return pl.DataFrame(
         {
             "timestamp": times(run, rows["bar"]),
-            "symbol": null_unless(symbols(run, np.maximum(rows["asset"], 0)), rows["asset"] >= 0),
+            "symbol": _symbols_or_null(run, rows["asset"]),
             "kind": words(rows["kind"], enum_dtype(ChargeKind)),
             "amount": column(rows["amount"]),
+        }
+    )
+
+
+def _symbols_or_null(run: Run, assets: np.ndarray) -> pl.Series:
+    """Symbols; null for the account, which has the number -1."""
+    return null_unless(symbols(run, np.maximum(assets, 0)), assets >= 0)
+
+
+def decode_events(run: Run) -> pl.DataFrame:
+    """What happened to the account, in order."""
+    rows = run.tape.incidents[: run.state["incidents"]]
+    return pl.DataFrame(
+        {
+            "timestamp": times(run, rows["bar"]),
+            "kind": words(rows["kind"], enum_dtype(EventKind)),
+            "symbol": _symbols_or_null(run, rows["asset"]),
+            "quantity": finite(rows["quantity"]),
+            "value": finite(rows["value"]),
+            "limit": finite(rows["limit"]),
+        }
+    )
+
+
+def decode_margin(run: Run) -> pl.DataFrame:
+    """Requirements and what they leave at the end of each bar done; no rows in a cash account."""
+    params = run.inputs.params[0]
+    bars = run.bars if params["margin"] else 0
+    rows = run.tape.margin[:bars]
+    equity = run.tape.equity["equity"][:bars]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        leverage = np.where(equity > 0, gross_exposure(run)[:bars] / equity, np.nan)
+    return pl.DataFrame(
+        {
+            "timestamp": run.panel.timestamps.slice(0, bars).alias("timestamp"),
+            "initial": column(rows["initial"]),
+            "maintenance": column(rows["maintenance"]),
+            "available_funds": equity * (1.0 - params["cash_buffer"]) - rows["initial"],
+            "excess_liquidity": equity - rows["maintenance"],
+            "leverage": finite(leverage),
         }
     )
 

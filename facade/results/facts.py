@@ -13,7 +13,10 @@ import polars as pl
 
 from facade.config.model import Config
 
-FRAMES = ("orders", "fills", "trades", "equity", "positions", "rejections", "actions", "charges", "ambiguous_bars")
+FRAMES = (
+    *("orders", "fills", "trades", "equity", "positions", "rejections", "actions", "charges", "ambiguous_bars"),
+    *("events", "margin"),
+)
 """Names of the frames of a result."""
 
 

@@ -1,4 +1,4 @@
-"""A figure of a result: equity, drawdown, exposure and trades over time.
+"""A figure of a result: equity, drawdown, exposure and trades over time, and what happened to the account.
 
 Lines are thinned to the lowest and highest point of equal stretches of bars, so that a spike of a single bar stays
 visible and a million bars open in a browser. Plotly is imported when a figure is made, never before.
@@ -7,6 +7,7 @@ visible and a million bars open in a browser. Plotly is imported when a figure i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import nan
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,14 @@ import numpy as np
 import polars as pl
 
 from facade.results.facts import Facts
-from facade.wording import percent
+from facade.wording import money, percent
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 # Okabe and Ito's colours, told apart with any colour vision.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"
+PURPLE = "#CC79A7"
 ROWS = ("Equity", "Drawdown", "Exposure (share of equity)", "Closed trades: profit after fees, share of entry value")
 
 
@@ -30,6 +32,8 @@ def plot(
     facts: Facts,
     metrics: Mapping[str, float | int],
     *,
+    events: pl.DataFrame | None = None,
+    charges: pl.DataFrame | None = None,
     title: str | None = None,
     max_points: int = 4_000,
     max_trades: int = 2_000,
@@ -39,8 +43,8 @@ def plot(
 
     Parameters
     ----------
-    equity, trades, facts, metrics
-        Of a `Result`.
+    equity, trades, facts, metrics, events, charges
+        Of a `Result`. Margin calls, recalls, bankruptcy, deposits and withdrawals are marked on the line of equity.
     title : str, optional
         Above the figure; by default the span and the return.
     max_points : int
@@ -73,6 +77,8 @@ def plot(
     times = wall_clock(equity["timestamp"])
     for row, line in _lines(equity):
         figure.add_trace(go.Scatter(**_thinned(times, line, max_points)), row=row, col=1)
+    for markers in _marks(equity, events, charges, max_trades):
+        figure.add_trace(go.Scatter(**markers), row=1, col=1)
     for markers in _trade_markers(trades.filter(pl.col("status") == "closed"), max_trades):
         figure.add_trace(go.Scatter(**markers), row=4, col=1)
     if not metrics["num_trades"]:
@@ -147,6 +153,65 @@ def _thinned(times: pl.Series, line: dict[str, Any], max_points: int) -> dict[st
     style: dict[str, Any] = {name: line[name] for name in ("name", "line", "fill") if name in line}
     x = as_x(times.gather(pl.Series(keep)))
     return {"x": x, "y": line["y"][keep], "mode": "lines", "hovertemplate": line["hover"], **style}
+
+
+MARKS: Mapping[str, tuple[str, str, str, int]] = {
+    "margin_call": ("margin call", ORANGE, "diamond", 9),
+    "recall": ("recall", PURPLE, "square", 8),
+    "flow_refused": ("withdrawal refused", GREY, "x", 8),
+    "bankrupt": ("bankrupt", RED, "x", 12),
+    "deposit": ("deposit", GREEN, "triangle-up", 7),
+    "withdrawal": ("withdrawal", GREY, "triangle-down", 7),
+}
+"""Kind of an event or flow -> its name in the legend, colour, symbol and size."""
+
+
+def _marks(
+    equity: pl.DataFrame, events: pl.DataFrame | None, charges: pl.DataFrame | None, most: int
+) -> list[dict[str, Any]]:
+    """Events and flows where they lie on the line of equity, a trace a kind; hovering tells what was compared."""
+    curve = equity.select("timestamp", "equity")
+    found = []
+    for kind, (name, colour, symbol, size) in MARKS.items():
+        rows = _rows_of(kind, events, charges)
+        if rows is None or not rows.height:
+            continue
+        rows = rows.join(curve, on="timestamp", how="left", maintain_order="left")
+        count = f"{name} ({rows.height:,})"
+        if rows.height > most:
+            rows = rows.gather_every(-(-rows.height // max(1, most)))
+        found.append(
+            {
+                "x": as_x(wall_clock(rows["timestamp"])),
+                "y": rows["equity"].to_numpy(),
+                "name": count,
+                "mode": "markers",
+                "marker": {"color": colour, "symbol": symbol, "size": size, "line": {"color": "white", "width": 1}},
+                "text": [_mark_text(kind, row) for row in rows.iter_rows(named=True)],
+                "hovertemplate": "%{x}<br>%{text}<extra></extra>",
+            }
+        )
+    return found
+
+
+def _rows_of(kind: str, events: pl.DataFrame | None, charges: pl.DataFrame | None) -> pl.DataFrame | None:
+    if kind in ("deposit", "withdrawal"):
+        sign = pl.col("amount") if kind == "deposit" else -pl.col("amount")
+        return None if charges is None else charges.filter(pl.col("kind").cast(pl.String) == "flow", sign > 0)
+    return None if events is None else events.filter(pl.col("kind").cast(pl.String) == kind)
+
+
+def _mark_text(kind: str, row: Mapping[str, Any]) -> str:
+    """What a mark says of itself: the event and the numbers that were compared."""
+    said = MARKS[kind][0]
+    if kind in ("deposit", "withdrawal"):
+        return f"{said} of {money(abs(row['amount']))}"
+    value, limit = (money(nan if row[name] is None else row[name]) for name in ("value", "limit"))
+    if kind == "margin_call":
+        return f"{said}: equity {value}, maintenance {limit}"
+    if kind == "recall":
+        return f"{said} of {row['symbol']}: {abs(row['quantity'] or 0.0):,g}; {value} short, {limit} to borrow"
+    return f"{said} of {value}: equity {limit}" if kind == "flow_refused" else f"{said}: equity {value}"
 
 
 def _trade_markers(trades: pl.DataFrame, max_trades: int) -> list[dict[str, Any]]:

@@ -5,14 +5,26 @@ import numpy as np
 from facade.errors import listing
 from facade.results.run import Run
 from facade.wording import plural
-from ml4t_kernel.schema import BLOCK, ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ActionKind, SizeType, Status
+from ml4t_kernel.schema import (
+    BLOCK,
+    ENTER_LONG,
+    ENTER_SHORT,
+    EXIT_LONG,
+    EXIT_SHORT,
+    ActionKind,
+    EventKind,
+    SizeType,
+    Status,
+)
 
 ENTRIES = ENTER_LONG | ENTER_SHORT
 
 
 def run_notices(run: Run) -> list[str]:
-    """Assets closed for want of bars, orders that wait for volume, and what of the strategy did nothing or too much."""
-    return [*_stale(run), *_held_back(run), *_undecided(run), *_contradictions(run), *oversized(run), *_sold_again(run)]
+    """Assets closed for want of bars, orders that wait for volume, what happened to the account, and what of the strategy
+    did nothing or too much."""
+    account = [*_stale(run), *_held_back(run), *_events(run)]
+    return [*account, *_undecided(run), *_contradictions(run), *oversized(run), *_sold_again(run)]
 
 
 def _stale(run: Run) -> list[str]:
@@ -24,6 +36,21 @@ def _stale(run: Run) -> list[str]:
     return [
         f"stale: no bar for {run.config.max_stale} sessions in a row (max_stale), so positions were closed at the last "
         f"mark and orders cancelled: {names}"
+    ]
+
+
+def _events(run: Run) -> list[str]:
+    """Margin calls, recalls and withdrawals that were not paid: how many, and when first."""
+    rows = run.tape.incidents[: run.state["incidents"]]
+    said = {
+        EventKind.MARGIN_CALL: ("margin call", "positions were sold, entries cancelled"),
+        EventKind.RECALL: ("recall", "shorts beyond what can be borrowed were bought back"),
+        EventKind.FLOW_REFUSED: ("withdrawal", "not paid, since nothing would have been left"),
+    }
+    return [
+        f"{plural(len(found), what)}, first at {run.panel.timestamps[int(found['bar'][0])]}: {then} (result.events)"
+        for kind, (what, then) in said.items()
+        if len(found := rows[rows["kind"] == kind])
     ]
 
 
@@ -76,17 +103,20 @@ def _contradictions(run: Run) -> list[str]:
 
 
 def oversized(run: Run) -> list[str]:
-    """Sizes of signals that are fractions of equity and more than an account without leverage has."""
+    """Sizes of signals that are fractions of equity and more than the account can carry."""
     signals, size_type = run.inputs.intents.signals, int(run.inputs.params["size_type"][0])
     if not len(signals) or size_type not in (SizeType.FRACTION, SizeType.TARGET_FRACTION):
         return []
     one = run.inputs.settings.get("signal_size")  # one size for all need not be looked for in each: 5 percent of W2
     size = float(signals["amount"].max() if one is None else one)
-    if size <= 1:
+    params = run.inputs.params[0]
+    most = 1.0 / min(params["initial_margin"], params["short_initial_margin"]) if params["margin"] else 1.0
+    if size <= most:
         return []
     given = f"size={size:g} with size_type={SizeType(size_type).name.lower()!r}"
+    leverage = f"margin carries {most:g} times" if params["margin"] else "a cash account has no leverage"
     return [
-        f"{given} is {size:g} times the equity, and an account has no leverage: {size:g} percent is "
+        f"{given} is {size:g} times the equity, and {leverage}: {size:g} percent is "
         f"size={size / 100:g}, shares are size_type='shares'"
     ]
 

@@ -12,6 +12,7 @@ from ml4t_kernel.schema import Reason, Status
 CUTS = (
     *(Reason.CASH, Reason.NO_SHORT, Reason.COOLDOWN, Reason.MINIMUM, Reason.LOT),
     *(Reason.VOLUME, Reason.DIVIDEND),
+    *(Reason.MARGIN, Reason.LEVERAGE, Reason.MARGIN_CALL, Reason.NO_BORROW),
 )
 """Reasons for which an order loses what is left of it and counts as cut: by CANCELLED, or by EXPIRED for VOLUME."""
 
@@ -26,6 +27,10 @@ REASON_TEXT = {
     Reason.NO_EQUITY: "the account had no equity to size it with",
     Reason.VOLUME: "the bars it lived on traded too little (max_participation is the share it may have of them)",
     Reason.DIVIDEND: "dividends carried its limit or stop to zero or below, where no price can meet it",
+    Reason.MARGIN: "equity does not cover its initial margin at its turn",
+    Reason.LEVERAGE: "gross exposure would exceed max_leverage times equity",
+    Reason.MARGIN_CALL: "it would enter on a bar that closed with a margin call",
+    Reason.NO_BORROW: "there are not so many shares to borrow for a short",
 }
 """Each reason to refuse or cut an order, in words."""
 

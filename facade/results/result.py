@@ -78,7 +78,8 @@ class Result:
         order_id (Int64): number of the order, from 0; fills, trades and rejections refer to it
         id (String): what the strategy called the order, null if it gave no name
         symbol (String): the asset
-        timestamp: bar at whose close the order was decided; of a rule or a bracket child: on which it became live
+        timestamp: bar at whose close the order was decided; of a rule, a bracket child or a recall: on which it became
+            live
         end_timestamp: bar on which it was filled, cancelled, refused or expired; null while it is pending
         side (Enum): buy or sell; null for a refused decision without a size
         order_type (Enum): market, limit, stop, stop_limit, trailing_stop
@@ -99,7 +100,8 @@ class Result:
         slippage (Float64): cost of spread, slippage and impact of the fills, in currency
         status (Enum): decided, live, filled, cancelled, rejected, expired, replaced
         reason (Enum): why it was refused, cut or ended before it was filled; null otherwise
-        origin (Enum): who made it: order, target, signal_entry, signal_exit, child, or the rule that fired
+        origin (Enum): who made it: order, target, signal_entry, signal_exit, child, the rule that fired, or the account
+            itself: margin_call, recall
         parent_id (Int64): order_id of the order that carries it as a bracket child
         reduce_only (Boolean): it may only make a position smaller
         tag (String): as given by the strategy
@@ -165,13 +167,13 @@ class Result:
 
         timestamp: the bar
         equity (Float64): cash and positions at their marks
-        return (Float64): change against the bar before; null on the first bar, which is a mark, unless the account
-            traded on it: then against initial cash
-        cumulative_return (Float64): equity / initial cash - 1
+        return (Float64): change against the bar before and the flow since: E_t / (E_(t-1) + F_t) - 1; null on the first
+            bar, which is a mark, unless the account traded on it: then against initial cash
+        cumulative_return (Float64): product of 1 + return, less 1; without flows equity / initial cash - 1
         drawdown (Float64): equity / high_water_mark - 1, zero or negative
-        high_water_mark (Float64): largest equity so far, initial cash included
+        high_water_mark (Float64): largest equity so far, initial cash included, multiplied as flows multiply equity
         cash (Float64): cash
-        gross_exposure (Float64): sum of |position value|, in currency
+        gross_exposure (Float64): sum of |position value|, in currency; over equity it is the leverage
         net_exposure (Float64): sum of position values, in currency
         open_positions (Int32): assets held
         """
@@ -213,7 +215,8 @@ class Result:
         trail_amount (Float64): as in `orders`
         status (Enum): rejected (nothing filled), cancelled (cut), or expired with what the volume cap had left
         origin (Enum): as in `orders`
-        rejection_code (Enum): cash, no_short, cooldown, minimum, lot, delisted, no_price, no_equity, volume, dividend
+        rejection_code (Enum): cash, no_short, cooldown, minimum, lot, delisted, no_price, no_equity, volume, dividend,
+            margin, leverage, margin_call, no_borrow
         rejection_reason (String): the same in words
         tag (String): as given by the strategy
         """
@@ -234,14 +237,43 @@ class Result:
 
     @property
     def charges(self) -> pl.DataFrame:
-        """What holding over night cost and earned (clause 1.2), sorted by time, kind and symbol.
+        """What moved cash before an open: holding over night (clause 1.2), deposits and withdrawals (1.3).
 
-        timestamp: bar before whose open it was charged
-        symbol (String): the asset that is short; null for interest, which the account pays
-        kind (Enum): borrow, interest
+        Sorted by time, kind and symbol.
+
+        timestamp: bar before whose open it was booked
+        symbol (String): the asset that is short, or whose funding it is; null for interest and flows
+        kind (Enum): borrow, interest, flow, funding
         amount (Float64): as it moved cash, negative where it was paid
         """
         return self.frame("charges")
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """What happened to the account besides fills and charges, in order.
+
+        timestamp: the bar: at whose close (margin_call, bankrupt), or before whose open
+        kind (Enum): margin_call, bankrupt (clause 4.5), flow_refused (1.3), recall (1.5)
+        symbol (String): the asset that is recalled; null where it is the account
+        quantity (Float64): of a recall as it was ordered, null without one
+        value (Float64): what was compared: equity, of a refused flow its amount, of a recall the shares short
+        limit (Float64): with what: the maintenance requirement of a margin call, the equity that a flow would have come
+            to, the shares that can be borrowed; null where there is none
+        """
+        return self.frame("events")
+
+    @property
+    def margin(self) -> pl.DataFrame:
+        """Requirements of an account on margin at the end of every bar (clause 6.2); no rows in a cash account.
+
+        timestamp: the bar
+        initial (Float64): sum of the initial requirements of all positions, in currency
+        maintenance (Float64): sum of the maintenance requirements
+        available_funds (Float64): equity x (1 - cash_buffer) - initial: what entries may still use
+        excess_liquidity (Float64): equity - maintenance; below zero there is a margin call
+        leverage (Float64): gross exposure / equity; null without equity
+        """
+        return self.frame("margin")
 
     @property
     def ambiguous_bars(self) -> pl.DataFrame:
@@ -307,7 +339,8 @@ class Result:
 
     def plot(self, **options: Any) -> Figure:
         """A plotly figure of equity, drawdown, exposure and trades; needs the `viz` extra (`results.figure.plot`)."""
-        return plot(self.equity, self.trades, self.facts, self.metrics, **options)
+        marks = {"events": self.events, "charges": self.charges}
+        return plot(self.equity, self.trades, self.facts, self.metrics, **marks, **options)
 
     def __repr__(self) -> str:
         return f"Result({headline(self.facts, self.metrics)})"

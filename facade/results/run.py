@@ -70,6 +70,21 @@ class Run:
         return float(self.panel.periods_per_year if given is None else given)
 
     @property
+    def flows(self) -> np.ndarray | None:
+        """(bars,) what was paid in (above zero) and out before each bar done; None where nothing was."""
+        if not self.state["flow"]:
+            return None
+        rows = self.tape.charges[: self.state["charges"]]
+        rows = rows[rows["kind"] == schema.ChargeKind.FLOW]
+        return np.bincount(rows["bar"], rows["amount"], self.bars) if len(rows) else None
+
+    @property
+    def has_gross(self) -> bool:
+        """Whether gross exposure was recorded: where it is not what equity has beside cash."""
+        params = self.inputs.params
+        return bool(params["allow_short"][0] or params["margin"][0])
+
+    @property
     def years(self) -> float | None:
         """Calendar time from the first bar to the last one done; None where bars are numbered."""
         return calendar_years(self.panel.timestamps[: self.bars])

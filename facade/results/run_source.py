@@ -9,7 +9,7 @@ import polars as pl
 
 from facade.results import decode
 from facade.results.facts import Facts, versions
-from facade.results.metrics import metrics_of
+from facade.results.metrics import Paid, metrics_of
 from facade.results.notices import run_notices
 from facade.results.positions import decode_positions
 from facade.results.refusals import count_refusals, decode_rejections
@@ -23,6 +23,8 @@ def _policies(run: Run) -> dict[str, Any]:
     if policies.get("max_participation") == "auto":
         cap = float(run.inputs.params["max_participation"][0])
         policies["max_participation"] = f"auto ({cap:g})" if isfinite(cap) else "auto (None)"
+    if run.inputs.params["has_borrow"][0]:
+        policies |= {name: getattr(run.config, name) for name in ("short_availability", "recall")}
     return policies
 
 
@@ -52,7 +54,12 @@ class RunSource:
     def metrics(self) -> dict[str, float | int]:
         """From the streaming statistics of the account."""
         run = self._run
-        return metrics_of(run.book.state[:1], float(run.config.initial_cash), run.periods_per_year, run.years)
+        flows = run.inputs.intents.flows
+        return metrics_of(
+            *(run.book.state[:1], float(run.config.initial_cash), run.periods_per_year, run.years),
+            limited=bool(run.inputs.params["has_limits"][0]),
+            paid=Paid.of(flows[flows["bar"] < run.bars], run.panel.timestamps, run.periods_per_year),
+        )
 
     def facts(self) -> Facts:
         """Names, counts and policies of the run."""

@@ -1,6 +1,6 @@
 """A result on disk: a directory of Parquet and JSON files with a manifest of checksums.
 
-    orders.parquet ... ambiguous_bars.parquet   one file a frame
+    orders.parquet ... margin.parquet           one file a frame; format 1 has neither events nor margin
     metrics.json       figures; NaN and infinities as the strings "NaN", "Infinity", "-Infinity"
     config.json        the configuration
     facts.json         bars, policies, notices, counts, versions, digest of the data
@@ -32,6 +32,8 @@ from facade.files import (
     write_text,
 )
 from facade.results.facts import FRAMES, Facts
+from facade.results.frames import events_schema, margin_schema
+from facade.results.metrics import METRICS, plain_number, without_use
 
 
 class StoredSource:
@@ -63,8 +65,11 @@ class StoredSource:
         return self._digest
 
 
+NEWER: Mapping[str, Callable[[pl.DataType], dict[str, Any]]] = {"events": events_schema, "margin": margin_schema}
+"""Frames that format 1 did not have, and their columns, by the type of the timestamps; its results had no rows there."""
 KIND = Kind(
-    "ml4t-kernel result", 1, "result", ("metrics.json", "config.json", "facts.json", *(f"{n}.parquet" for n in FRAMES))
+    *("ml4t-kernel result", 2, "result"),
+    ("metrics.json", "config.json", "facts.json", *(f"{name}.parquet" for name in FRAMES if name not in NEWER)),
 )
 
 
@@ -91,9 +96,15 @@ def write_result(
 def read_result(directory: str | os.PathLike[str]) -> StoredSource:
     """Read what `write_result` wrote; DataError names the file that is missing, damaged or too new."""
     place = Path(directory)
-    verified(place, KIND)
-    frames = {name: read_file(place / f"{name}.parquet", pl.read_parquet) for name in FRAMES}
-    metrics = {name: json_to_number(value) for name, value in read_file(place / "metrics.json", load_json).items()}
+    files = verified(place, KIND)
+    frames = {
+        name: read_file(place / f"{name}.parquet", pl.read_parquet) for name in FRAMES if f"{name}.parquet" in files
+    }
+    times = frames["equity"].schema["timestamp"]
+    frames |= {name: pl.DataFrame(schema=NEWER[name](times)) for name in NEWER if name not in frames}
+    written = {name: json_to_number(value) for name, value in read_file(place / "metrics.json", load_json).items()}
+    own = without_use() | written
+    metrics = {name: plain_number(own[name]) for name in dict.fromkeys([*METRICS, *written]) if name in own}
     try:
         config = Config.from_json((place / "config.json").read_text(encoding="utf-8"))
         return StoredSource(config, frames, metrics, read_file(place / "facts.json", load_json))

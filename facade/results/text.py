@@ -47,6 +47,17 @@ def _section(name: str) -> list[tuple[str, str, Callable[[float], str]]]:
 
 SECTIONS = {title: _section(name) for name, title in TITLES.items()}
 
+
+def _said(rows: list[tuple[str, str, Callable[[float], str]]], metrics: Metrics) -> list[tuple[str, str, str]]:
+    """(label, metric, value) of the lines of a section that say something of this account."""
+    used = {name for name, value in metrics.items() if value and value == value}
+    return [
+        (label, key, form(metrics[key]))
+        for label, key, form in rows
+        if not METRICS[key].where or METRICS[key].where in used
+    ]
+
+
 AMBIGUITIES = {
     "ambiguous_two_sided": "levels on both sides of the open (tie decided)",
     "ambiguous_entry_bar": "a level on the bar of an entry inside it (entry_bar decided)",
@@ -60,6 +71,7 @@ COUNTED = {
     "closes_left_out": "positions were closed because their symbol was left out of a bar's targets",
     "scaled_rows": "bars had weights above 1 in sum and were scaled",
     "lifted_weights": "negative weights were lifted to zero",
+    "dropped_flows": "deposits and withdrawals lie after the last bar and were dropped",
 }
 
 
@@ -115,7 +127,7 @@ def summary_text(facts: Facts, metrics: Metrics) -> str:
     lines = ["Backtest result", _span(facts)]
     for title, rows in SECTIONS.items():
         lines += ["", title]
-        cells = [f"{label:<21}{form(metrics[key]):>15}" for label, key, form in rows]
+        cells = [f"{label:<21}{value:>15}" for label, _, value in _said(rows, metrics)]
         lines += ["  " + "    ".join(cells[i : i + 2]) for i in range(0, len(cells), 2)]
     lines += ["", "Ambiguous bars (bars that do not tell what happened first)"]
     lines += [f"  {count:>9,}  {text}" for count, text in _ambiguous(metrics)]
@@ -138,8 +150,8 @@ def summary_html(facts: Facts, metrics: Metrics) -> str:
     for title, rows in SECTIONS.items():
         parts.append(f"<tr><th colspan='4' style='{cell}left'>{escape(title)}</th></tr>")
         cells = [
-            f"<td style='{cell}left'>{escape(label)}</td><td style='{cell}right'>{form(metrics[key])}</td>"
-            for label, key, form in rows
+            f"<td style='{cell}left'>{escape(label)}</td><td style='{cell}right'>{value}</td>"
+            for label, _, value in _said(rows, metrics)
         ]
         parts += [f"<tr>{''.join(cells[i : i + 2])}</tr>" for i in range(0, len(cells), 2)]
     parts.append("</table>")

@@ -240,15 +240,19 @@ def _time_order(stamps: pl.Series) -> np.ndarray | None:
     return np.argsort(stamps.to_physical().to_numpy(), kind="stable")
 
 
-def check_targets(panel: Panel, rows: TargetRows, allow_short: bool, scale: bool, what: str) -> TargetRows:
-    """Target weights an unlevered account can hold; else an error, or with `scale` the weights cut to fit.
+def check_targets(
+    panel: Panel, rows: TargetRows, allow_short: bool, scale: bool, what: str, margin: bool = False
+) -> TargetRows:
+    """Target weights that the account can hold; else an error, or with `scale` the weights cut to fit.
 
-    `scale` lifts negative weights to zero where shorts are not allowed, then divides rows whose sum of |w| is above 1.
+    On margin they may sum to whatever is wanted. `scale` lifts negative weights to zero where shorts are not allowed, then divides rows whose sum of |w| is above 1.
     """
     if not rows.weights.size:
         return rows
     if not allow_short and rows.survey.least < 0:
         rows = _without_shorts(panel, rows, scale, what)
+    if margin:
+        return rows
     weights, gross = rows.weights, _gross(rows)
     over = np.flatnonzero(gross > 1.0 + SUM_TOLERANCE)
     if not len(over):
@@ -257,7 +261,8 @@ def check_targets(panel: Panel, rows: TargetRows, allow_short: bool, scale: bool
         bar = int(rows.bars[over[0]])
         raise StrategyError(
             f"{what}: the weights of {panel.timestamps[bar]} sum to {gross[over[0]]:.9g} in absolute value; an "
-            f"unlevered account holds at most 1; scale=True divides such rows by their sum{further(len(over))}"
+            f"unlevered account holds at most 1 (account='margin' borrows); scale=True divides such rows by their sum"
+            f"{further(len(over))}"
         )
     scaled = np.array(weights)
     scaled[over] /= gross[over][:, None]

@@ -48,7 +48,7 @@ class TargetWeights(Strategy):
         Long (`timestamp`, `symbol`, `weight`) or wide (`timestamp`, one column a symbol). Only the bars given are
         rebalanced. A symbol left out of a given bar goes to zero; null and NaN leave it alone; 0 closes.
     scale
-        Cut weights that an unlevered account cannot hold (sum of |w| above 1, w < 0 without shorting) instead of
+        Cut weights that the account cannot hold (sum of |w| above 1 but on margin, w < 0 without shorting) instead of
         refusing them.
     min_notional
         In account currency; instead of the configuration's.
@@ -107,7 +107,8 @@ class TargetWeights(Strategy):
 
     def encode(self, panel: Panel, config: Config, draft: Draft) -> None:
         rows = place_targets(panel, self.given, draft.align, "TargetWeights")
-        rows = check_targets(panel, rows, config.allow_short_selling, self.scale, "TargetWeights")
+        margin = config.account == "margin"
+        rows = check_targets(panel, rows, config.allow_short_selling, self.scale, "TargetWeights", margin)
         draft.settings["min_weight_change"] = self.min_weight_change
         _fill(draft, rows, self.min_notional)
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from facade.arguments import as_config, as_panel, refuse_engine_arguments, refuse_swapped, refuse_unknown
 from facade.config.model import Config
+from facade.data.flows import read_flows
 from facade.errors import BacktestWarning, ConfigError, Interrupted
 from facade.sweeps.grid.grid import read_grid
 from facade.sweeps.grid.variants import Variants
@@ -44,6 +45,7 @@ def sweep(
     executor: Any = None,
     checkpoint: str | PathLike[str] | None = None,
     actions: Any = None,
+    flows: Any = None,
     align: str | None = None,
     **loading: Any,
 ) -> SweepResult:
@@ -86,6 +88,8 @@ def sweep(
         A directory for finished rows. The same sweep started again with it runs only what is missing.
     actions, align, **loading
         As of `run_backtest`.
+    flows
+        As of `run_backtest`, the same for all rows; of those with a window each takes the flows that fall into it.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def sweep(
         panel = as_panel(prices, actions, read.values_of("spread", config), loading)
         notes = Notes()
         with notes.gathering():
-            plan = make_plan(panel, strategy, config, read, align)
+            plan = make_plan(panel, strategy, config, read, align, read_flows(flows, panel))
         # Of a sweep that leaves nothing behind nobody asks what it was of, and the digest of a large panel takes long.
         identity = (uuid4().hex, None) if checkpoint is None else (plan.digest, plan.digests)
         with Rows.open(read, identity[0], keep, panel.shape[0], checkpoint, digests=identity[1]) as rows:
@@ -151,7 +155,11 @@ class _Recorder:
     def columns(self, rows: np.ndarray, state: np.ndarray) -> Columns:
         """Result columns of (n,) rows that ended in (n,) STATE; for any thread."""
         plan = self._plan
-        return columns_of(state, plan.initial_cash(rows), plan.periods_per_year(rows), plan.years(rows))
+        return columns_of(
+            *(state, plan.initial_cash(rows), plan.periods_per_year(rows), plan.years(rows)),
+            limited=plan.limited(rows),
+            paid=plan.paid(rows),
+        )
 
     def take(self, rows: np.ndarray, columns: Columns, kept: list[np.ndarray] | None) -> None:
         """A chunk came back."""

@@ -238,9 +238,9 @@ def sliced(scenario, rng, growing):
     panel, config, inputs = encoded(scenario)
     orders = 1 if growing else 4096
     rows = dict(orders=orders, details=2 if growing else 4096, fills=orders, trades=orders, ambiguous=orders)
-    rows["charges"] = 1 if growing else 4096
+    rows["charges"] = rows["incidents"] = 1 if growing else 4096
     rows["booked"] = 1 if growing else len(inputs.market.actions) + len(inputs.market.stale) + 1
-    rows["gross"] = panel.shape[0]
+    rows["gross"] = rows["margin"] = panel.shape[0]
     book = kernel_book.new_book(panel.shape[1], len(inputs.intents.orders), 0)
     if growing:
         names = ("queue", "exits", "entries", "key_rank", "amounts")

@@ -255,7 +255,7 @@ def test_tapes_that_have_to_grow_change_nothing(panel, monkeypatch):
 
 def fixed(rows):
     """Capacities that follow from the panel and never grow."""
-    return {name: rows[name] for name in ("gross",) if name in rows}
+    return {name: rows[name] for name in ("gross", "margin")}
 
 
 def interrupt_after(monkeypatch, slices):

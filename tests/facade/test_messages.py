@@ -309,8 +309,8 @@ MEANT = {
     "fixed_fees": "commission_per_trade", "sl_stop": "stop_loss", "tp_stop": "take_profit",
     "tsl_stop": "trailing_stop", "sl_trail": "trailing_stop", "td_stop": "time_exit", "cash": "initial_cash",
     "init_cash": "initial_cash", "freq": "periods_per_year", "trade_on_close": "same_bar_close",
-    "size": "quantity", "side": "sign", "direction": "short_entries", "leverage": "no leverage",
-    "margin": "no leverage", "hedging": "one net position", "exclusive_orders": "closes an opposite position",
+    "size": "quantity", "side": "sign", "direction": "short_entries", "leverage": "max_leverage",
+    "margin": "account='margin'", "hedging": "one net position", "exclusive_orders": "closes an opposite position",
     "cash_sharing": "one account", "size_granularity": "lot",
 }  # fmt: skip
 """Keywords of vectorbt and backtesting.py, and the word that leads to what they are here."""
@@ -346,7 +346,8 @@ def test_a_name_that_is_ours_is_not_foreign():
 
 def test_every_way_out_of_the_table_is_there():
     """A field or column that is renamed must be renamed in the table too."""
-    known = {*Config.model_fields, *COLUMNS, *inspect.signature(Signals).parameters, "shares"}
+    calls = {name for call in (run_backtest, load_panel) for name in (call.__name__, *inspect.signature(call).parameters)}
+    known = {*Config.model_fields, *COLUMNS, *inspect.signature(Signals).parameters, "shares", *calls}
     for name, way in RENAMED.items():
         words = way.replace("=", " ").replace(",", " ").replace(";", " ").replace(":", " ").split()
         assert known & set(words) or "commission_*" in way, f"{name}: {way}"

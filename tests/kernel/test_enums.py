@@ -21,7 +21,9 @@ from ml4t_kernel.schema import (
     Batch,
     BornSide,
     ChargeKind,
+    EventKind,
     Gone,
+    InstrumentKind,
     IntentAction,
     Kind,
     Listed,
@@ -61,19 +63,20 @@ QUESTIONS = [
     (
         orders.is_cut,
         Reason,
-        "CASH NO_SHORT COOLDOWN MINIMUM LOT VOLUME DIVIDEND",
-        "NONE EXPIRED REPLACED GROUP CANCELLED FLAT DELISTED BANKRUPT NO_PRICE NO_EQUITY SIGNAL_EXIT",
+        "CASH NO_SHORT COOLDOWN MINIMUM LOT VOLUME DIVIDEND MARGIN LEVERAGE MARGIN_CALL NO_BORROW",
+        "NONE EXPIRED REPLACED GROUP CANCELLED FLAT DELISTED BANKRUPT NO_PRICE NO_EQUITY SIGNAL_EXIT RESTORED",
     ),
     (
         orders.is_stop_out,
         Origin,
         "STOP_LOSS TRAILING_STOP BREAK_EVEN",
-        "ORDER TARGET SIGNAL_ENTRY SIGNAL_EXIT CHILD TAKE_PROFIT TIME_EXIT DELISTING BANKRUPTCY CASH_IN_LIEU",
+        "ORDER TARGET SIGNAL_ENTRY SIGNAL_EXIT CHILD TAKE_PROFIT TIME_EXIT DELISTING BANKRUPTCY CASH_IN_LIEU "
+        "MARGIN_CALL RECALL",
     ),
     (
         orders.exits_a_position,
         Origin,
-        "CHILD STOP_LOSS TAKE_PROFIT TRAILING_STOP BREAK_EVEN TIME_EXIT",
+        "CHILD STOP_LOSS TAKE_PROFIT TRAILING_STOP BREAK_EVEN TIME_EXIT MARGIN_CALL RECALL",
         "ORDER TARGET SIGNAL_ENTRY SIGNAL_EXIT DELISTING BANKRUPTCY CASH_IN_LIEU",
     ),
     (
@@ -81,7 +84,7 @@ QUESTIONS = [
         Origin,
         "TARGET SIGNAL_ENTRY",
         "ORDER SIGNAL_EXIT CHILD STOP_LOSS TAKE_PROFIT TRAILING_STOP BREAK_EVEN TIME_EXIT DELISTING BANKRUPTCY "
-        "CASH_IN_LIEU",
+        "CASH_IN_LIEU MARGIN_CALL RECALL",
     ),
     (
         sizing.is_target_size,
@@ -99,7 +102,9 @@ MATCHED = {
     Phase: "OPEN INSIDE CLOSE DECISION_CLOSE BOOKING",
     ActionKind: "SPLIT DIVIDEND DELISTING STALE",
     IntentAction: "SUBMIT CANCEL REPLACE",
-    ChargeKind: "BORROW INTEREST",
+    ChargeKind: "BORROW INTEREST FLOW FUNDING",
+    EventKind: "MARGIN_CALL BANKRUPT FLOW_REFUSED RECALL",
+    InstrumentKind: "STOCK FUTURE PERPETUAL",
     Ambiguity: "TWO_SIDED ENTRY_BAR TRAIL",
     RunStatus: "OK GROW_TAPE GROW_QUEUES",
     Gone: "NO DELISTED STALE",
@@ -133,7 +138,7 @@ def test_a_size_has_one_unit():
 def test_integers_are_those_of_the_enums():
     """Each enum is unwrapped whole, in its order: a member added at the end has to be named there too."""
     plain = {name: value for name, value in vars(enums).items() if name.isupper() and type(value) is int}
-    prefixes = {Reason: "R_", Origin: "O_", ActionKind: "A_", ChargeKind: "C_", Gone: "G_"}
+    prefixes = {Reason: "R_", Origin: "O_", ActionKind: "A_", ChargeKind: "C_", EventKind: "E_", Gone: "G_"}
     for enum in ENUMS:
         prefix = prefixes.get(enum, "")
         assert {member.name: plain.get(prefix + member.name) for member in enum} == {m.name: int(m) for m in enum}

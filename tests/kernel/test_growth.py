@@ -16,7 +16,7 @@ from ml4t_kernel.modes import INTERPRETED
 from ml4t_kernel.schema import Origin
 
 ASSETS = 12
-WRITTEN = ("orders", "fills", "trades", "equity", "ambiguous", "booked", "charges")
+WRITTEN = ("orders", "fills", "trades", "equity", "ambiguous", "booked", "charges", "incidents")
 
 
 def test_every_integer_of_the_state_is_a_cursor_or_a_counter_to_the_checks_of_the_suite():
@@ -80,7 +80,8 @@ def test_the_first_size_of_a_tape_changes_no_result(monkeypatch, rows):
     panel, strategy = both_sides()
     whole = run_backtest(panel, strategy, config=Config(max_participation=None))
     new_tape = kernel_book.new_tape
-    small = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous", "booked", "charges"), rows)
+    tables = ("orders", "details", "fills", "trades", "ambiguous", "booked", "charges", "incidents")
+    small = dict.fromkeys(tables, rows)
     monkeypatch.setattr(running.kernel_book, "new_tape", lambda bars, given: new_tape(bars, {**given, **small}))
     again = run_backtest(panel, strategy, config=Config(max_participation=None))
     for name in ("orders", "fills", "equity", "ambiguous_bars"):
@@ -107,8 +108,7 @@ def make_minimal(monkeypatch):
         return book._replace(**cut)
 
     def minimal_tape(bars, rows):
-        gross = rows["gross"]
-        return new_tape(bars, dict.fromkeys(rows, 1) | {"gross": gross})
+        return new_tape(bars, dict.fromkeys(rows, 1) | {name: rows[name] for name in ("gross", "margin")})
 
     def minimally_grown(array, filled):
         more = 1 if filled == 0 else 64  # a step of one row would copy the tapes of a long run at every order

@@ -5,7 +5,7 @@ import numpy as np
 from ml4t_kernel import schema
 from ml4t_kernel.book import grow, new_book, new_tape
 from ml4t_kernel.market import previous_volume, session_end, stale_rows, volatility
-from ml4t_kernel.schema import ACTION
+from ml4t_kernel.schema import ACTION, Tape
 
 NAN = np.nan
 
@@ -54,8 +54,7 @@ def test_volatility_is_that_of_returns_before_the_bar():
 
 
 def test_a_grown_tape_keeps_its_rows():
-    names = ("orders", "details", "fills", "trades", "ambiguous", "booked", "charges", "gross")
-    tape = new_tape(3, dict.fromkeys(names, 2))
+    tape = new_tape(3, dict.fromkeys((name for name in Tape._fields if name != "equity"), 2))
     book = new_book(1, 0, 1)
     tape.fills["price"][:2] = (7.0, 8.0)
     book.state["fills"], book.state["cash"] = 2, 50.0

@@ -11,7 +11,7 @@ from ml4t_kernel.schema import POSITION, QUEUE, STATE, STATE_FIELDS, WORK
 
 KERNEL = Path(ml4t_kernel.__file__).parent
 FACADE = Path(facade.__file__).parent
-ROWS_BY_TABLE = {"orders", "details", "fills", "trades", "ambiguous", "booked", "charges"}
+ROWS_BY_TABLE = {"orders", "details", "fills", "trades", "ambiguous", "booked", "charges", "incidents"}
 """Counters that the facade reads by the name of their table."""
 
 

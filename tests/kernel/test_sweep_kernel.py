@@ -17,7 +17,10 @@ from ml4t_kernel.schema import STATE, Reason, Status
 from reference.scenarios import scenario_of
 
 SEEDS = st.integers(0, 2**32 - 1)
-CUTS = (Reason.CASH, Reason.NO_SHORT, Reason.COOLDOWN, Reason.MINIMUM, Reason.LOT, Reason.VOLUME, Reason.DIVIDEND)
+CUTS = (
+    *(Reason.CASH, Reason.NO_SHORT, Reason.COOLDOWN, Reason.MINIMUM, Reason.LOT, Reason.VOLUME, Reason.DIVIDEND),
+    *(Reason.MARGIN, Reason.LEVERAGE, Reason.MARGIN_CALL, Reason.NO_BORROW),
+)
 MANY = settings(max_examples=20 if INTERPRETED else 150)
 PLACES = ("bar", "status", "event")  # where a run stands, not what happened in it
 
@@ -43,9 +46,9 @@ def rows_like(params, rng, count):
 
 def scratch_of(inputs, rows=4096, bars=1):
     """A scratch with that room on every tape."""
-    sizes = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous", "charges"), rows)
+    sizes = dict.fromkeys(("orders", "details", "fills", "trades", "ambiguous", "charges", "incidents"), rows)
     sizes["booked"] = len(inputs.market.actions) + len(inputs.market.stale) + 1
-    return entries.Scratch(inputs.market, inputs.intents, sizes | {"gross": bars}, bars)
+    return entries.Scratch(inputs.market, inputs.intents, sizes | {"gross": bars, "margin": bars}, bars)
 
 
 def finals_of(scratch, params):

@@ -62,7 +62,7 @@ def test_an_interrupted_sweep_is_taken_up_from_its_checkpoint(monkeypatch, ctrl_
         result = swept(panel, in_and_out(panel), None, GRID, n_jobs=1, checkpoint=tmp_path / "sweep")
     ran = []
     monkeypatch.setattr(
-        run, "columns_of", lambda state, *rest: ran.append(len(state)) or store.columns_of(state, *rest)
+        run, "columns_of", lambda state, *rest, **more: ran.append(len(state)) or store.columns_of(state, *rest, **more)
     )
     again = swept(panel, in_and_out(panel), None, GRID, n_jobs=1, checkpoint=tmp_path / "sweep")
     assert sum(ran) == 40 - result.trials

@@ -15,6 +15,7 @@ from facade.results.metrics import compute
 from facade.sweeps.rows import checkpoint, lock
 from facade.sweeps.rows import rows as store
 from facade.sweeps.rows.kept import available_memory
+from facade.sweeps.rows.columns import UNUSED
 from facade.sweeps.rows.rows import Rows
 from made_sweeps import DIGEST, PERIODS, chunks, columns, filled, grid_of, small_grid, states, trades_of, walks
 from ml4t_kernel.schema import Reason
@@ -112,11 +113,11 @@ def test_a_table_taken_early_does_not_change_later():
     rows = Rows.open(grid, DIGEST)
     rows.add(np.arange(6), part_of(found, np.arange(6)))
     early = rows.frame()
-    kept = early.clone().to_dict(as_series=False)
+    kept = pl.DataFrame(early.to_dict(as_series=False), schema=early.schema)  # a copy of every value
     rows.add(np.arange(6, 12), part_of(found, np.arange(6, 12)))
     whole = rows.frame()
     rows.add(np.arange(12), columns(states(12, seed=3)))
-    assert early.to_dict(as_series=False) == kept and whole["sharpe"].to_list() == found["sharpe"].tolist()
+    assert early.equals(kept) and whole["sharpe"].to_list() == found["sharpe"].tolist()
 
 
 def test_a_metric_named_like_a_parameter_steps_aside():
@@ -383,4 +384,18 @@ def test_a_full_disk_leaves_what_is_done(tmp_path, monkeypatch, limit, room, kee
 
 
 def test_a_row_in_memory_is_small():
-    assert sum(values.itemsize for values in columns(states(1)).values()) < 320
+    found = columns(states(1))
+    assert sum(values.itemsize for name, values in found.items() if name not in UNUSED) < 320
+    assert sum(values.itemsize for values in found.values()) < 400
+
+
+def test_columns_that_nobody_uses_take_no_memory():
+    grid, state = small_grid(), states(12)
+    rows = filled(grid, state)
+    used = set(rows._columns._arrays)
+    assert "sharpe" in used and not used & (UNUSED.keys() - {"money_weighted_return"})
+    assert rows.frame()["refused_margin"].to_list() == [0] * 12 and rows.frame()["peak_leverage"].is_nan().all()
+    state["margin_calls"][7], state["refusals"][3, Reason.MARGIN] = 2, 5
+    table = filled(grid, state).frame()
+    assert table["margin_calls"].to_list() == [0] * 7 + [2] + [0] * 4
+    assert table["refused_margin"].to_list() == [0] * 3 + [5] + [0] * 8

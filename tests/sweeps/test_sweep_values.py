@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from facade.config.model import Config
 from facade.config.per_asset import PerAsset
 from facade.errors import ConfigError
+from facade.sweeps.grid.checks import ALONE
 from sweep_grids import NAN, TWO, Thing, Unhashable, Whole, Word, assert_sound, read, refusal, rows_of
 
 POOL = [
@@ -39,13 +40,19 @@ POOL = [
     *([(float(k), 0.001) for k in range(9)], [(float(k), 0.001) for k in range(3)], "x" * 100, date(2024, 1, 1)),
     *("previous next_bar same_bar_close pessimistic optimistic nearest through touch proved assumed lagged".split()),
     *("extreme close shrink reject submission rank fill signal Bar".split()),
+    *("cash margin pro_rata all unlimited listed excess off".split()),
 ]
+
+
+def alone(name, value):
+    """A Config with this value, and no other field that could forbid it."""
+    return Config(**{name: value}, **ALONE.get(name, {}))
 
 
 def as_config(name, value):
     """What Config makes of a value, as (accepted, type, repr)."""
     try:
-        held = getattr(Config(**{name: value}), name)
+        held = getattr(alone(name, value), name)
     except ConfigError:
         return False, None, None
     return True, type(held), repr(held)
@@ -53,25 +60,23 @@ def as_config(name, value):
 
 @pytest.mark.parametrize("name", Config.model_fields)
 def test_each_value_of_a_field_is_accepted_refused_and_coerced_as_config_does(name):
-    accepted = []
+    accepted, base = [], Config(**ALONE.get(name, {}))
     for value in POOL:
         expected = as_config(name, value)
         try:
-            column = read({name: [value]}).columns[0]
+            column = read({name: [value]}, base).columns[0]
             found = True, type(column.values[0]), repr(column.values[0])
         except ConfigError as error:
             found = False, None, None
             assert str(error).startswith(f"grid row 0, column {name!r}: Config {name}")
         assert found == expected, value
         accepted += [value] * expected[0]
-    together = assert_sound(read({name: accepted})).columns[0]
+    together = assert_sound(read({name: accepted}, base)).columns[0]
     assert together.kind == "config"
-    assert [together.value(row) for row in range(len(accepted))] == [
-        getattr(Config(**{name: v}), name) for v in accepted
-    ]
+    assert [together.value(row) for row in range(len(accepted))] == [getattr(alone(name, v), name) for v in accepted]
     plain = [value for value in accepted if type(value) in (bool, int, float, str, type(None)) and str(value) != "-0.0"]
-    column = read({name: plain or [None]}).columns[0]  # all at once by the adapter of the type
-    held = [getattr(Config(**{name: value}), name) for value in plain or [None]]
+    column = read({name: plain or [None]}, base).columns[0]  # all at once by the adapter of the type
+    held = [getattr(alone(name, value), name) for value in plain or [None]]
     assert repr([column.value(row) for row in range(len(held))]) == repr(held)
 
 
@@ -79,20 +84,31 @@ def test_each_value_of_a_field_is_accepted_refused_and_coerced_as_config_does(na
 def test_random_lists_of_numbers_are_accepted_refused_and_coerced_as_config_does(name, data):
     number = st.one_of(st.floats(), st.floats(0, 1), st.integers(-2, 30), st.booleans(), st.none())
     values = data.draw(st.lists(number, min_size=1, max_size=6))
-    expected = [as_config(name, value) for value in values]
+    expected, base = [as_config(name, value) for value in values], Config(**ALONE.get(name, {}))
     if all(entry[0] for entry in expected):
-        column = assert_sound(read({name: values})).columns[0]
-        held = [getattr(Config(**{name: value}), name) for value in values]
+        column = assert_sound(read({name: values}, base)).columns[0]
+        held = [getattr(alone(name, value), name) for value in values]
         assert [column.value(row) for row in range(len(values))] == held
         assert [type(column.value(row)) for row in range(len(values))] == [type(value) for value in held]
     else:
         bad = [entry[0] for entry in expected].index(False)
-        assert f"grid row {bad}, column {name!r}: Config {name}={values[bad]!r}" in refusal({name: values})
+        assert f"grid row {bad}, column {name!r}: Config {name}={values[bad]!r}" in refusal({name: values}, base)
 
 
 def test_config_has_no_rule_between_fields_that_a_grid_would_miss():
     decorators = Config.__pydantic_decorators__
-    assert set(decorators.model_validators) == {"_plain_numbers", "_maximum_above_minimum"}
+    assert set(decorators.model_validators) == {"_plain_numbers", "_maximum_above_minimum", "_margins_agree"}
+
+
+def test_margins_that_cross_are_refused_by_row_and_only_there():
+    grid = read({"maintenance_margin": [np.float64(0.3), np.float64(0.9)]}, Config(initial_margin=1.0))
+    assert grid.column("maintenance_margin").values == (0.3, 0.9)
+    rows = {"initial_margin": [0.2, 0.5], "maintenance_margin": [0.1, 0.3]}
+    assert "grid row 1: Config maintenance_margin=0.3 is above initial_margin=0.2" in refusal(rows)
+    text = refusal({"short_maintenance_margin": [0.2, 0.6]})
+    assert "grid row 1: Config short_maintenance_margin=0.6 is above short_initial_margin=0.5" in text
+    text = refusal({"account": ["cash", "margin"], "settlement": [0, 2]})
+    assert "grid row 3: Config settlement=2 is of account='cash'" in text
 
 
 def test_values_that_config_holds_alike_are_one_value_of_two_rows():

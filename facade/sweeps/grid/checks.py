@@ -109,9 +109,17 @@ def config_values(name: str, values: list[Any], refuse: Refuse) -> list[Any]:
         return [_by_config(name, value, at, refuse) for at, value in enumerate(values)]
 
 
+ALONE: Mapping[str, Mapping[str, Any]] = {
+    f"{side}{name}_margin": {f"{side}{other}_margin": widest}
+    for side in ("", "short_")
+    for name, other, widest in (("initial", "maintenance", 5e-324), ("maintenance", "initial", 1.0))
+}
+"""What Config is given besides a value that is looked at alone, so that rules between fields hold: those are of rows."""
+
+
 def _by_config(name: str, value: Any, at: int, refuse: Refuse) -> Any:
     try:
-        return getattr(Config(**{name: value}), name)
+        return getattr(Config(**{name: value}, **ALONE.get(name, {})), name)
     except ConfigError as error:
         raise refuse(at, str(error)) from None
 

@@ -123,7 +123,7 @@ def read_grid(
     read = Grid(columns, rows, dropped, drawn)
     if constraint is not None:
         read = _constrained(read, constraint)
-    _check_commissions(read, config)
+    _check_pairs(read, config)
     return read
 
 
@@ -286,16 +286,32 @@ def _kept_by_function(grid: Grid, constraint: Callable[[dict[str, Any]], bool]) 
     return keep
 
 
-def _check_commissions(grid: Grid, config: Config) -> None:
-    """The rule of Config that joins two fields: no maximum below the minimum."""
-    low, high = grid.column("commission_minimum"), grid.column("commission_maximum")
-    if low is None and high is None:
-        return
-    least = _amounts(low, config.commission_minimum, 0.0)
-    most = _amounts(high, config.commission_maximum, np.inf)
-    crossed = most < least
-    if crossed.any():
-        row = int(crossed.argmax())
+ORDERED = (
+    ("commission_minimum", "commission_maximum"),
+    ("maintenance_margin", "initial_margin"),
+    ("short_maintenance_margin", "short_initial_margin"),
+)
+"""Pairs of fields of which the second must not be below the first."""
+
+
+def _check_pairs(grid: Grid, config: Config) -> None:
+    """The rules of Config that join two fields: of `ORDERED`, and no settlement on margin."""
+    for lower, upper in ORDERED:
+        low, high = grid.column(lower), grid.column(upper)
+        if low is not None or high is not None:
+            least, most = _amounts(low, getattr(config, lower), 0.0), _amounts(high, getattr(config, upper), np.inf)
+            _refuse_first(grid, config, most < least)
+    if grid.column("account") is not None or grid.column("settlement") is not None:
+        account, settlement = grid.column("account"), grid.column("settlement")
+        borrows = np.array([value == "margin" for value in ((config.account,) if account is None else account.values)])
+        later = _amounts(settlement, config.settlement, 0.0) > 0
+        _refuse_first(grid, config, (borrows if account is None else borrows[account.codes]) & later)
+
+
+def _refuse_first(grid: Grid, config: Config, wrong: np.ndarray) -> None:
+    """Refuse the first row that is wrong in the words of Config; wrong: (K,) bool, or (1,) of all rows."""
+    if wrong.any():
+        row = int(wrong.argmax())
         try:
             config.replace(**grid.changes(row))
         except ConfigError as error:

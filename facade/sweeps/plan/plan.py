@@ -16,13 +16,26 @@ import numpy as np
 from facade.config.model import PER_ASSET, Config
 from facade.config.per_asset import PerAsset
 from facade.data.clock import calendar_years
+from facade.data.flows import Flows
 from facade.data.panel import Panel, select
 from facade.data.selection import Selection, clock_of, has_volume, locate
-from facade.encode.inputs import EncodedInputs, apply_settings, encode
+from facade.encode.inputs import EncodedInputs, apply_inputs, apply_settings, encode
 from facade.encode.market import half_spread, has_zero_volume
-from facade.encode.params import Knobs, Varied, asset_values, cap_in_force, check_volume, missing_volume, params_rows
+from facade.encode.params import (
+    LIMITS,
+    Knobs,
+    Varied,
+    asset_values,
+    cap_in_force,
+    check_volume,
+    is_limited,
+    missing_volume,
+    params_rows,
+    pays_borrow,
+)
 from facade.errors import ConfigError, DataError, StrategyError
 from facade.results.facts import versions
+from facade.results.metrics import Paid
 from facade.strategies.strategy import Placed, Strategy
 from facade.sweeps.grid.axes import DEFAULT, Default
 from facade.sweeps.grid.grid import Grid
@@ -43,8 +56,17 @@ class Plan:
     For one thread. Inputs, strategies and panels are kept for the groups of late only, whatever the number of rows.
     """
 
-    def __init__(self, panel: Panel, variants: Variants, config: Config, grid: Grid, align: str | None) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        variants: Variants,
+        config: Config,
+        grid: Grid,
+        align: str | None,
+        flows: Flows | None = None,
+    ) -> None:
         self.panel, self.variants, self.config, self.grid, self.align = panel, variants, config, grid, align
+        self.flows = flows
         self._columns: dict[str, Any] = dict(vars(config))
         self._columns |= {
             column.name: Varied(column.values, column.codes) for column in grid.columns if column.kind == "config"
@@ -59,9 +81,14 @@ class Plan:
         self._has_volume = np.zeros(len(self._selections.first), bool)
         self._bars_a_year = np.zeros(len(self._selections.first))
         self._years = np.full(len(self._selections.first), np.nan)
+        self._paid: dict[int, Paid | None] = {}
         self._check_selections()
         self._check_per_asset()
-        structure = structure_columns(self._columns, self._knobs, panel.has_volume, grid.rows, has_zero_volume(panel))
+        structure = structure_columns(
+            *(self._columns, self._knobs, panel.has_volume, grid.rows),
+            has_zeros=has_zero_volume(panel),
+            pays_borrow=pays_borrow(panel.borrow_rows),
+        )
         self.groups = Groups(self._strategies, self._selections, number(structure, grid.rows))
         self._inputs = Recent(RECENT_INPUTS)
         self._placed = Recent(RECENT_STRATEGIES)
@@ -81,14 +108,16 @@ class Plan:
         selection = group.key[1]
         rows = group.rows[first:last]
         params = params_rows(self._knobs, rows, bool(self._has_volume[selection]), self._without_others(group.row))
-        apply_settings(params, self.inputs(group).settings)
+        inputs = self.inputs(group)
+        apply_settings(params, inputs.settings)
+        apply_inputs(params, inputs.market, inputs.intents)
         params["record"] = 0
         return params
 
     def _encode(self, row: int) -> EncodedInputs:
         strategy, panel = self.strategy_of(row), self.panel_of(row)
         try:
-            return encode(panel, strategy, self.config_of(row), self.align)
+            return encode(panel, strategy, self.config_of(row), self.align, self.flows_of(row))
         except (ConfigError, StrategyError) as error:
             if len(self.groups) == 1:
                 raise
@@ -109,6 +138,10 @@ class Plan:
             return self.panel if selection is None else select(self.panel, selection)
 
         return self._panels.get(int(self._selections.of[row]), build, self._weight)
+
+    def flows_of(self, row: int) -> Flows | None:
+        """Flows that fall into the bars of a row."""
+        return None if self.flows is None else self.flows.within(self._selection(row))
 
     def strategy_of(self, row: int) -> Strategy:
         """Strategy of a row, cut to `panel_of(row)`; a function is called at most once while its rows follow.
@@ -147,6 +180,14 @@ class Plan:
         """(n,) float64 of (n,) row numbers: calendar time of each row's panel; None where bars are numbered."""
         return self._years[self._selections.of[rows]] if self.panel.timestamps.dtype.is_temporal() else None
 
+    def limited(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) bool of (n,) row numbers: whether the account has limits of its own."""
+        return np.broadcast_to(np.asarray(is_limited(self._knobs.at(rows, LIMITS)), bool), (len(rows),))
+
+    def paid(self, rows: np.ndarray) -> Paid | None:
+        """What the accounts of (n,) row numbers, all of one group, were to be paid in and out."""
+        return self._paid[int(self._selections.of[rows[0]])] if self._paid and len(rows) else None
+
     @cached_property
     def _given_bars_a_year(self) -> np.ndarray:
         values = self._columns["periods_per_year"].values
@@ -156,10 +197,11 @@ class Plan:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Digests of what decides the rows, by name: prices, strategy, config, grid, versions."""
+        """Digests of what decides the rows, by name: prices, strategy, config, grid, versions; flows where given."""
         columns = [(column.name, column.kind, column.values, column.codes) for column in self.grid.columns]
         strategies = [variant.given for variant in self.variants.all]
-        return {
+        given = {} if self.flows is None else {"flows": fingerprint(self.flows.rows)}
+        return given | {
             "prices": self.panel.digest,
             "strategy": fingerprint(self.variants.names, strategies, self.align),
             "config": fingerprint(self.config),
@@ -281,11 +323,15 @@ class Plan:
             selection = self._selection(int(rows[0]))
             if selection is None:
                 self._has_volume[at], self._bars_a_year[at] = self.panel.has_volume, self.panel.periods_per_year
-                years = calendar_years(self.panel.timestamps)
+                timestamps = self.panel.timestamps
             else:
                 self._has_volume[at] = has_volume(self.panel, selection)
                 clock = clock_of(self.panel, selection)
-                self._bars_a_year[at], years = clock.periods_per_year, calendar_years(clock.timestamps)
+                self._bars_a_year[at], timestamps = clock.periods_per_year, clock.timestamps
+            years = calendar_years(timestamps)
+            if self.flows is not None:
+                flows = self.flows.within(selection).rows
+                self._paid[at] = Paid.of(flows, timestamps, float(self._bars_a_year[at]))
             if years is not None:
                 self._years[at] = years
             values = self._knobs.at(rows, ("cap", "cap_is_auto", "impact_coefficient"))
@@ -318,7 +364,9 @@ class Plan:
         return f"row {row} ({shown})" if shown else f"row {row}"
 
 
-def make_plan(panel: Panel, strategy: Any, config: Config, grid: Grid, align: str | None = None) -> Plan:
+def make_plan(
+    panel: Panel, strategy: Any, config: Config, grid: Grid, align: str | None = None, flows: Flows | None = None
+) -> Plan:
     """The plan of a sweep: a grid of configurations, strategies and parts of a panel, checked before anything runs.
 
     Parameters
@@ -331,6 +379,8 @@ def make_plan(panel: Panel, strategy: Any, config: Config, grid: Grid, align: st
         What the grid does not vary.
     align
         As for `run_backtest`.
+    flows
+        Deposits and withdrawals on the bars of the panel; each row takes those that fall into its bars.
 
     Raises
     ------
@@ -341,4 +391,4 @@ def make_plan(panel: Panel, strategy: Any, config: Config, grid: Grid, align: st
         For what is no strategy.
     """
     variants = strategy if isinstance(strategy, Variants) else Variants(strategy)
-    return Plan(panel, variants, config, grid, align)
+    return Plan(panel, variants, config, grid, align, flows)

@@ -21,7 +21,10 @@ def run_of(plan: Plan, row: int, changes: Mapping[str, Any]) -> Run:
     Without changes the inputs are those of the sweep, so the metrics are those of the table to the bit.
     """
     config, panel = plan.config_of(row).replace(**changes), plan.panel_of(row)
-    inputs = encode(panel, plan.strategy_of(row), config, plan.align) if changes else _inputs_of(plan, row)
+    if changes:
+        inputs = encode(panel, plan.strategy_of(row), config, plan.align, plan.flows_of(row))
+    else:
+        inputs = _inputs_of(plan, row)
     return run_encoded(panel, config, inputs)
 
 

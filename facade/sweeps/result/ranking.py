@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from facade.errors import BacktestWarning
-from facade.results.metrics import LESS, METRICS, more_is_better
+from facade.results.metrics import LESS, METRICS, more_is_better, plain_number
 from facade.results.result import Result
 from facade.results.text import compared
 from facade.sweeps.result.facts import SweepFacts
@@ -126,7 +126,7 @@ def best_of(facts: SweepFacts, record: Mapping[str, Any], metric: str, maximize:
         metric=metric,
         value=float(record[facts.names[metric]]),
         parameters={name: record[name] for name in facts.parameters},
-        metrics={name: record[column] for name, column in facts.names.items()},
+        metrics={name: plain_number(record[column]) for name, column in facts.names.items()},
         maximize=maximize,
     )
 

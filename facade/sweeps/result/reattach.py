@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from facade.arguments import as_panel
+from facade.data.flows import read_flows
 from facade.errors import BacktestWarning, DataError
 from facade.sweeps.grid.grid import Constraint, read_grid
 from facade.sweeps.grid.variants import Variants
@@ -25,6 +26,7 @@ def attached(
     constraint: Constraint | None,
     align: str | None,
     actions: Any,
+    flows: Any,
     loading: Mapping[str, Any],
 ) -> StoredSource:
     """The source with what runs its rows; DataError naming what is not what the sweep was run with.
@@ -39,7 +41,7 @@ def attached(
     names, parameters = variants.names, variants.parameters
     grid = read_grid(given, facts.config, parameters=parameters, variants=names, constraint=constraint, seed=facts.seed)
     panel = as_panel(prices, actions, grid.values_of("spread", facts.config), loading)
-    plan = make_plan(panel, variants, facts.config, grid, align)
+    plan = make_plan(panel, variants, facts.config, grid, align, read_flows(flows, panel))
     _compare(plan, source.digests)
     return StoredSource(facts, source.digests, source.grid, source.files, row_runner(plan))
 
@@ -55,7 +57,9 @@ def _check_grid(source: StoredSource, grid: Any) -> None:
 
 
 def _compare(plan: Plan, digests: Mapping[str, str]) -> None:
-    differing = [name for name, digest in plan.digests.items() if digests.get(name) != digest]
+    ours = plan.digests
+    names = dict.fromkeys([*ours, *(name for name in ("flows",) if name in digests)])
+    differing = [name for name in names if digests.get(name) != ours.get(name)]
     if set(differing) - {"versions"}:
         told = ", ".join(name for name in differing if name != "versions")
         raise DataError(f"this is not what the sweep was run with; different: {told}")

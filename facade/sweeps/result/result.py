@@ -14,7 +14,7 @@ import polars as pl
 from facade.config.model import Config
 from facade.errors import DataError
 from facade.results.result import Result
-from facade.results.returns import returns_of
+from facade.results.returns import paid_flows, returns_of
 from facade.sweeps.grid.grid import Constraint
 from facade.sweeps.plan.plan import Plan
 from facade.sweeps.result.facts import SweepFacts
@@ -279,15 +279,25 @@ class SweepResult:
         """
         initial = self.scan().select(self.facts.names["initial_cash"]).collect().to_series().to_numpy()
         curves = self.curves[:, :bars]
+        flows = self._flows(self._numbers(), bars)
         returns = np.empty((curves.shape[1], len(curves)))
         for start in range(0, len(curves), _CURVES_AT_ONCE):
             part = slice(start, start + _CURVES_AT_ONCE)
-            returns[:, part] = returns_of(curves[part], initial[part]).T
+            paid = None if flows is None else paid_flows(curves[part], initial[part], flows[0][flows[1][part]])
+            returns[:, part] = returns_of(curves[part], initial[part], paid).T
         marks = np.isnan(returns[:1])
         if marks.all():
             return returns[1:]
         returns[:1][marks] = 0.0
         return returns
+
+    def _flows(self, rows: np.ndarray, bars: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """(n, T) flows of the first bars of distinct clocks, and which of them each row has; None without flows."""
+        _, first, which = np.unique(self._source.clocks(rows), return_index=True, return_inverse=True)
+        given = [self._source.flows(int(rows[at])) for at in first]
+        if all(one is None for one in given):
+            return None
+        return np.stack([np.zeros(bars) if one is None else one[:bars] for one in given]), which.reshape(-1)
 
     def _returns_of(self, row: int) -> np.ndarray:
         """(n,) returns of a row, as its metrics count them."""
@@ -295,7 +305,10 @@ class SweepResult:
             return self._source.run(row, {}).equity["return"].drop_nulls().to_numpy()
         names = self.facts.names
         initial = self.scan().filter(pl.col(ROW) == row).select(names["initial_cash"]).collect().to_series().to_numpy()
-        returns = returns_of(self.equity(row)["equity"].to_numpy(), initial[0])
+        curve = self.equity(row)["equity"].to_numpy()
+        given = self._source.flows(row)
+        paid = None if given is None else paid_flows(curve, initial[0], given[: len(curve)])
+        returns = returns_of(curve, initial[0], paid)
         return returns[1:] if np.isnan(returns[:1]).any() else returns
 
     # Figures and files -----------------------------------------------------------------------------------------------
@@ -333,15 +346,17 @@ class SweepResult:
         constraint: Constraint | None = None,
         align: str | None = None,
         actions: Any = None,
+        flows: Any = None,
         **loading: Any,
     ) -> SweepResult:
         """The same result, able to run its rows again.
 
-        prices, strategy, align, actions, loading: what the sweep was run with; DataError when they are not (by
+        prices, strategy, align, actions, flows, loading: what the sweep was run with; DataError when they are not (by
         digest). grid, with its constraint: needed only when it held values that cannot be written as text (functions,
         arrays), and says so.
         """
-        own = {"grid": grid, "constraint": constraint, "align": align, "actions": actions, "loading": loading}
+        own = {"grid": grid, "constraint": constraint, "align": align, "actions": actions, "flows": flows}
+        own["loading"] = loading
         return self._of(attached(self._source, prices, strategy, **own), self._filters)
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@
     codes.parquet    which value of each parameter every configuration of the grid had (absent after `concat`)
     equity.npy       (rows, T) float64, with bars.parquet: `row` and the `clock` it runs by; keep="equity"
     clocks.parquet   timestamps of each clock; keep="equity"
+    flows.parquet    what was to be paid in and out on the bars of each clock; keep="equity", with flows (format 2)
     trades.parquet   the trades as `Result.trades` shows them, with `row`; keep="trades"
     sweep.json       trials, axes, configuration, metric settings, digests, versions
     manifest.json    format, and size and SHA-256 of every other file; written last
@@ -36,7 +37,7 @@ from facade.sweeps.result.facts import Sharpes, SweepFacts
 from facade.sweeps.result.sources import RunRow, Source
 from facade.sweeps.rows.columns import ROW
 
-KIND = Kind("ml4t-kernel sweep result", 1, "result of a sweep", ("table.parquet", "sweep.json"))
+KIND = Kind("ml4t-kernel sweep result", 2, "result of a sweep", ("table.parquet", "sweep.json"))
 CLOCK = "clock"
 
 
@@ -80,6 +81,13 @@ class StoredSource:
         """As written."""
         clocks: pl.DataFrame = self.files["clocks"]
         return clocks.filter(pl.col(CLOCK) == int(self.clocks(np.array([row]))[0]))["timestamp"]
+
+    def flows(self, row: int) -> np.ndarray | None:
+        """As written."""
+        if "flows" not in self.files:
+            return None
+        rows = self.files["flows"].filter(pl.col(CLOCK) == int(self.clocks(np.array([row]))[0]))
+        return np.bincount(rows["bar"].to_numpy(), rows["amount"].to_numpy(), len(self.clock(row)))
 
     def trades(self, row: int) -> pl.DataFrame:
         """As written."""
@@ -149,6 +157,15 @@ def _write_curves(source: Source, rows: np.ndarray, draft: Path) -> None:
     ]
     if clocks:
         pl.concat(clocks).write_parquet(draft / "clocks.parquet", compression="zstd")
+    flows = [
+        pl.DataFrame({"bar": np.flatnonzero(given), "amount": given[given != 0]}).with_columns(
+            pl.lit(number, dtype=pl.Int32).alias(CLOCK)
+        )
+        for number, at in enumerate(first.tolist())
+        if (given := source.flows(int(rows[at]))) is not None
+    ]
+    if flows:
+        pl.concat(flows).write_parquet(draft / "flows.parquet", compression="zstd")
 
 
 def _told(source: Source, axes: list[dict[str, Any]] | None) -> dict[str, Any]:

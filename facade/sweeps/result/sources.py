@@ -59,6 +59,9 @@ class Source(Protocol):
     def clock(self, row: int) -> pl.Series:
         """Timestamps of the bars of a row."""
 
+    def flows(self, row: int) -> np.ndarray | None:
+        """(T,) what was to be paid in and out before each bar of a row; None without flows."""
+
     def trades(self, row: int) -> pl.DataFrame:
         """Trades of a row, as `Result.trades`."""
 
@@ -129,6 +132,14 @@ class LiveSource:
         if number not in self._clocks:
             self._clocks[number] = self._plan.panel_of(row).timestamps
         return self._clocks[number]
+
+    def flows(self, row: int) -> np.ndarray | None:
+        """Of the plan."""
+        given = self._plan.flows_of(row)
+        if given is None:
+            return None
+        rows = given.rows
+        return np.bincount(rows["bar"], rows["amount"], given.length)
 
     def trades(self, row: int) -> pl.DataFrame:
         """Decoded with the names of the row's panel."""
@@ -224,6 +235,11 @@ class JoinedSource:
         """Of the part."""
         source, own = self._found(row)
         return source.clock(own)
+
+    def flows(self, row: int) -> np.ndarray | None:
+        """Of the part."""
+        source, own = self._found(row)
+        return source.flows(own)
 
     def trades(self, row: int) -> pl.DataFrame:
         """Of the part."""

@@ -192,7 +192,8 @@ def _differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[st
         if found.get(name) != wanted[name]
     ]
     old, new = found.get("digests", {}), wanted["digests"]
-    words += [name for name in new if old.get(name) != new[name] and name != "versions"]
+    names = dict.fromkeys([*new, *({"flows"} & old.keys() if new else ())])
+    words += [name for name in names if old.get(name) != new.get(name) and name != "versions"]
     earlier = found.get("versions", {})
     if found["digest"] != wanted["digest"]:
         words += [

@@ -13,7 +13,7 @@ import polars as pl
 
 from facade.results import metrics
 from facade.results.refusals import REASON_TEXT
-from ml4t_kernel.schema import STATE
+from ml4t_kernel.schema import STATE, Reason
 
 BANKRUPT, IDLE = "bankrupt", "no trades"
 REFUSED = "every order refused"
@@ -24,7 +24,14 @@ REFUSALS = tuple(f"refused_{reason.name.lower()}" for reason in REASON_TEXT)
 ROW = "row"
 
 
-def columns_of(state: np.ndarray, initial_cash: Any, periods_per_year: Any, years: Any = None) -> dict[str, np.ndarray]:
+def columns_of(
+    state: np.ndarray,
+    initial_cash: Any,
+    periods_per_year: Any,
+    years: Any = None,
+    limited: Any = False,
+    paid: metrics.Paid | None = None,
+) -> dict[str, np.ndarray]:
     """Result columns of n accounts.
 
     Parameters
@@ -33,6 +40,8 @@ def columns_of(state: np.ndarray, initial_cash: Any, periods_per_year: Any, year
         Final state of each account; nothing of it is kept.
     initial_cash, periods_per_year, years : float or (n,) float64
         Account currency; bars a year; time from the first bar to the last, as of `results.metrics.compute`.
+    limited, paid
+        As of `results.metrics.compute`.
 
     Returns
     -------
@@ -41,7 +50,7 @@ def columns_of(state: np.ndarray, initial_cash: Any, periods_per_year: Any, year
         reason; `bankrupt` (bool), equity was gone and the account frozen; `reason` (uint8), an index of `REMARKS`: why
         the row deserves a look.
     """
-    found = metrics.compute(state, initial_cash, periods_per_year, years)
+    found = metrics.compute(state, initial_cash, periods_per_year, years, limited, paid)
     columns = {
         name: values.astype(np.float64 if values.dtype.kind == "f" else np.int32) for name, values in found.items()
     }
@@ -69,6 +78,45 @@ def column_types() -> dict[str, np.dtype[Any]]:
 def empty_columns(count: int) -> dict[str, np.ndarray]:
     """Arrays of `count` rows for every result column; not initialised, so that unused memory costs nothing."""
     return {name: np.empty(count, dtype) for name, dtype in column_types().items()}
+
+
+UNUSED: Mapping[str, float] = {
+    **metrics.without_use(),
+    **{f"refused_{reason.name.lower()}": 0 for reason in (Reason.MARGIN, Reason.LEVERAGE)},
+    **{f"refused_{reason.name.lower()}": 0 for reason in (Reason.MARGIN_CALL, Reason.NO_BORROW)},
+}
+"""Columns of what most sweeps do not use, and their value there."""
+
+
+class Held:
+    """The result columns of `count` rows in memory; those of `UNUSED` take none until a row has another value."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._arrays = {name: values for name, values in empty_columns(count).items() if name not in UNUSED}
+
+    def put(self, place: slice | np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+        """Write rows; nothing given is referred to afterwards."""
+        for name, dtype in column_types().items():
+            values = columns[name]
+            if name not in self._arrays:
+                unused = UNUSED[name]
+                if (values == unused).all() or (unused != unused and (values != values).all()):
+                    continue
+                self._arrays[name] = np.full(self._count, unused, dtype)
+            self._arrays[name][place] = values
+
+    def take(self, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Columns of these rows, copied; of all of them as they are: nothing may be written after that."""
+        count = self._count if rows is None else len(rows)
+        found = {}
+        for name, dtype in column_types().items():
+            held = self._arrays.get(name)
+            if held is None:
+                found[name] = np.full(count, UNUSED[name], dtype)
+            else:
+                found[name] = held if rows is None else held[rows]
+        return found
 
 
 def table_names(parameters: Iterable[str]) -> dict[str, str]:

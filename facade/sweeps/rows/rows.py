@@ -22,6 +22,7 @@ from facade.errors import ConfigError, DataError
 from facade.sweeps.rows.checkpoint import CURVES, Folder, make_manifest
 from facade.sweeps.rows.columns import (
     ROW,
+    Held,
     as_table,
     column_types,
     columns_of,
@@ -77,7 +78,7 @@ class Rows:
         self.done = np.zeros(grid.rows, dtype=bool)
         self.resumed = 0
         self._digest, self._bars, self._limit = digest, bars, limit
-        self._columns = empty_columns(grid.rows) if grid.rows <= limit else None
+        self._columns = Held(grid.rows) if grid.rows <= limit else None
         self._folder: Folder | None = None
         self._curves: Curves | None = None
         self._kept: dict[int, np.ndarray] = {}
@@ -177,9 +178,7 @@ class Rows:
         try:
             self._keep(rows, kept)
             if self._columns is not None:
-                place = as_slice(rows)
-                for name, values in self._columns.items():
-                    values[place] = columns[name]
+                self._columns.put(as_slice(rows), columns)
             self.done[rows] = True
             if self._folder is not None:
                 self._waiting.append((rows, {name: columns[name] for name in column_types()}))
@@ -229,9 +228,9 @@ class Rows:
             return self.scan().collect()
         if self.done.all():
             # Polars shares these arrays: from here on nothing writes to them.
-            return as_table(self.grid.frame(), np.arange(len(self.done)), self._columns)
+            return as_table(self.grid.frame(), np.arange(len(self.done)), self._columns.take())
         rows = np.flatnonzero(self.done)
-        return as_table(self.grid.frame(rows), rows, {name: values[rows] for name, values in self._columns.items()})
+        return as_table(self.grid.frame(rows), rows, self._columns.take(rows))
 
     def equity(self, row: int) -> np.ndarray:
         """(T_row,) equity at the end of each bar of the row's panel; needs keep="equity"."""
@@ -289,7 +288,7 @@ class Rows:
         self._folder = Folder.temporary(self._digest)
         done = np.flatnonzero(self.done)
         if len(done) and self._columns is not None:
-            self._waiting.append((done, {name: values[done] for name, values in self._columns.items()}))
+            self._waiting.append((done, self._columns.take(done)))
 
     def _as_part(self, rows: np.ndarray, columns: Mapping[str, np.ndarray]) -> pl.DataFrame:
         order = np.argsort(rows, kind="stable")
@@ -382,6 +381,5 @@ class Rows:
             pl.read_parquet_schema(self._folder.part_path("trades", number))
             self._part_of[rows] = number
         if self._columns is not None:
-            for name, values in from_table(frame, self.names).items():
-                self._columns[name][rows] = values
+            self._columns.put(rows, from_table(frame, self.names))
         self.done[rows] = True

@@ -14,6 +14,7 @@ import polars as pl
 from facade.arguments import as_config, as_panel, refuse_unknown, take_loading
 from facade.config.model import Config
 from facade.data.actions import adjust
+from facade.data.flows import read_flows
 from facade.data.panel import Panel
 from facade.errors import BacktestWarning, ConfigError, Interrupted, StrategyError, listing
 from facade.results.figure import BLUE, GREEN, GREY, ORANGE, RED, plotly_modules
@@ -72,6 +73,7 @@ def capacity(
     capital: Sequence[float] = (1e5, 1e6, 1e7, 1e8, 1e9),
     *,
     actions: Any = None,
+    flows: Any = None,
     align: str | None = None,
     **keywords: Any,
 ) -> Capacity:
@@ -83,8 +85,8 @@ def capacity(
 
     Parameters
     ----------
-    prices, strategy, config, actions, align
-        As for `run_backtest`.
+    prices, strategy, config, actions, flows, align
+        As for `run_backtest`. Flows are amounts of money, the same for every capital.
     capital
         Values of `initial_cash`; positive, each once.
     **keywords
@@ -126,7 +128,8 @@ def capacity(
     keywords = {"progress": False, **keywords}
     notes = Notes()
     with notes.gathering():
-        found = sweep(panel, strategy, config, {"initial_cash": amounts}, align=align, **keywords)
+        placed = read_flows(flows, panel)
+        found = sweep(panel, strategy, config, {"initial_cash": amounts}, flows=placed, align=align, **keywords)
         if found.interrupted:
             raise Interrupted(f"interrupted after {len(found)} of {len(amounts)} capitals; see .result", found)
         results = tuple(found.drill(row) for row in found.table["row"].to_list())
@@ -190,6 +193,8 @@ def _with_costs_back(known: dict[str, float | int], cost: float) -> dict[str, fl
     """The metrics of an account that ends with its costs still in it."""
     state = np.zeros(1, STATE)
     state["equity"] = known["final_value"] + cost
+    grown = known["initial_cash"] * (1.0 + known["total_return"])
+    state["flow_factor"] = known["final_value"] / grown if grown > 0.0 else 1.0
     found = compute(state, known["initial_cash"], known["periods_per_year"], known["years"])
     return {name: float(found[name][0]) for name in ("total_return", "cagr")}
 

@@ -13,8 +13,10 @@ import polars as pl
 
 from facade.arguments import as_config, as_panel, refuse_swapped, refuse_unknown, take_loading
 from facade.config.model import Config
+from facade.data.flows import read_flows
 from facade.data.memory import frozen
 from facade.data.panel import Panel
+from facade.data.selection import Selection
 from facade.errors import BacktestWarning, ConfigError, DataError, Interrupted
 from facade.results.metrics import Metrics
 from facade.results.result import Result
@@ -28,7 +30,7 @@ from facade.sweeps.result.result import SweepResult
 from facade.sweeps.rows.columns import column_types
 from facade.sweeps.run import sweep
 from facade.sweeps.studies.splits import Size, Split, Window, walk_forward_splits
-from facade.sweeps.studies.stitch import Stretch, ran, rested, stitched_equity, stitched_metrics
+from facade.sweeps.studies.stitch import NO_FLOWS, Stretch, ran, rested, stitched_equity, stitched_metrics
 from facade.sweeps.studies.walk_forward_figure import figure_of, title_of
 from facade.sweeps.workers.notes import Notes
 
@@ -126,6 +128,7 @@ def walk_forward(
     constraint: Callable[[dict[str, Any]], bool] | pl.Expr | None = None,
     seed: int | None = None,
     actions: Any = None,
+    flows: Any = None,
     align: str | None = None,
     **keywords: Any,
 ) -> WalkForward:
@@ -140,6 +143,8 @@ def walk_forward(
         As for `sweep`; the grid has no "window", "initial_cash" or "periods_per_year". A strategy given as a function
         sees the whole panel, so that indicators are warm on the first bar of a window; it must not look ahead, which
         nothing here can check.
+    flows
+        As for `run_backtest`; each window, of training and of testing, takes those that fall into it.
     train, test, step, anchored, purge, whole
         As for `walk_forward_splits`.
     splits
@@ -205,8 +210,10 @@ def walk_forward(
     trained = _with_windows(read, _labels(panel, [split.train[0] for split in splits]))
     notes = Notes()
     with notes.gathering():
-        tests = make_plan(panel, given, config, _with_windows(read, _labels(panel, [s.test[0] for s in splits])), align)
-        found = sweep(panel, strategy, config, trained, align=align, **keywords)
+        placed = read_flows(flows, panel)
+        tested = _with_windows(read, _labels(panel, [split.test[0] for split in splits]))
+        tests = make_plan(panel, given, config, tested, align, placed)
+        found = sweep(panel, strategy, config, trained, flows=placed, align=align, **keywords)
     if found.interrupted:
         raise Interrupted(f"interrupted after {len(found):,} of {trained.rows:,} runs in sample; see .result", found)
     chosen, values = _choose(found, len(splits), metric, maximize, min_trades)
@@ -325,7 +332,8 @@ def _trade(plan: Plan, tests: Sequence[Window], chosen: np.ndarray) -> list[Stre
         if row >= 0 and cash > 0.0:
             stretches.append(ran(run_of(plan, fold * rows + row, {"initial_cash": cash})))
         else:
-            stretches.append(rested(plan.panel.timestamps[window.slice], cash))
+            given = NO_FLOWS if plan.flows is None else plan.flows.within(Selection(window.slice, None)).rows
+            stretches.append(rested(plan.panel.timestamps[window.slice], cash, given))
         cash = stretches[-1].final_value
     return stretches
 

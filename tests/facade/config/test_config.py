@@ -61,6 +61,14 @@ def test_defaults_are_those_of_the_contract():
         "impact_exponent": 0.5,
         "volatility_window": 20,
         "trail_activation": 0.0,
+        "account": "cash",
+        "initial_margin": 0.5,
+        "maintenance_margin": 0.25,
+        "short_initial_margin": 0.5,
+        "short_maintenance_margin": 0.30,
+        "margin_call": "pro_rata",
+        "short_availability": "unlimited",
+        "recall": "excess",
     }
     off = {name: value for name, value in values.items() if name not in expected}
     assert {name: values[name] for name in expected} == expected
@@ -128,7 +136,7 @@ def test_a_range_is_what_is_checked_and_what_is_told(name):
             Config(**{name: value})
             taken = True
         except ConfigError as error:
-            taken = "below commission_minimum" in str(error)
+            taken = "below commission_minimum" in str(error) or "at most the initial margin" in str(error)
         assert taken == bool(span.holds(np.array([value]))[0]), (name, value)
     assert str(span) in Config.json_schema()["properties"][name]["allowed"]
 
@@ -178,7 +186,7 @@ def test_lists_of_knobs_are_what_fields_say():
     assert tuple(name for name in RULE_FIELDS if name != "trail_activation") == RULE_SWITCHES
     assert ("spread", *RULE_FIELDS) == PER_ASSET
     for name, knob in KNOBS.items():
-        assert knob.group in GROUPS and knob.told in ("always", "on", "") and knob.unit, name
+        assert knob.group in GROUPS and knob.told in ("always", "on", "changed", "") and knob.unit, name
         assert not knob.part_of or knob.part_of in KNOBS, name
         mapped = {"A": 0.5 if knob.range is None or not knob.range.whole else 1}
         if name in PER_ASSET:
