@@ -3,6 +3,7 @@
 import math
 
 from .accounts import buffer, grow, leverage, margin, random_flows
+from .dense_accounts import DENSE
 from .intents import Desk, new_row, random_orders, random_signals, random_targets
 from .knobs import off, random_config
 from .panels import QUIET, VIOLENT, random_panel
@@ -13,6 +14,8 @@ KEPT = (0.75, 0.875, 1.0)
 
 def called_scenario(rng, exact):
     """Positions as large as margin carries them, on prices that move too much for that."""
+    if off(rng, 0.25):
+        return rng.choice(DENSE)(rng, exact)
     bars, assets = rng.choice([8, 14, 20, 24]), rng.choice([1, 2, 2, 3])
     jumpy, short = off(rng, 0.2), off(rng, 0.6)
     panel = random_panel(rng, bars, assets, exact, off(rng, 0.3), jumpy, VIOLENT if off(rng, 0.7) else QUIET)

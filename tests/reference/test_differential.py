@@ -26,7 +26,7 @@ from reference.knobs import knobs_off_default
 from reference.scenarios import scenario_of, scenarios
 
 SCENARIOS = int(os.environ.get("ML4T_SCENARIOS", "440" if INTERPRETED else "2200"))
-SHARES = {"short": 1.0, "settled": 0.5, "called": 0.5, "terms": 0.5, "sparse": 0.1, "long": 0.005}
+SHARES = {"short": 1.0, "settled": 0.5, "called": 1.0, "terms": 0.5, "sparse": 0.1, "long": 0.005}
 LONGEST = {"bars": 300} if INTERPRETED else {}  # of the profile "long": else minutes
 FIRST_SEED = int(os.environ.get("ML4T_FIRST_SEED", "0"))
 ENOUGH = 50 if SCENARIOS >= 2200 else 1

@@ -15,10 +15,11 @@ from .scenarios import scenario_of, scenarios
 from .shrink import describe, shrink, size
 
 
+@pytest.mark.parametrize("profile", ["short", "called"])
 @pytest.mark.parametrize("exact", [True, False])
-def test_random_scenarios_hold_the_accounting_and_are_not_modified(exact):
+def test_random_scenarios_hold_the_accounting_and_are_not_modified(exact, profile):
     for seed in range(150):
-        drawn = scenario_of(seed, exact)
+        drawn = scenario_of(seed, exact, profile)
         before = json.dumps(drawn)
         out = run(drawn)
         assert json.dumps(drawn) == before
@@ -79,6 +80,7 @@ def test_shrink_gives_a_small_scenario_that_still_fails():
 def test_coverage_counts_known_names_only():
     for seed in range(60):
         run(scenario_of(seed, False))
+        run(scenario_of(seed, True, "called"))
     unknown = set(coverage.counts()) - set(CLAUSES) - set(PAIRS) - set(IMPOSSIBLE)
     assert not unknown
 
