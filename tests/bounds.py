@@ -103,11 +103,14 @@ def assert_guards_hold(bundle):
 
 def watch(monkeypatch):
     """Guard every array of books and tapes made from now on, and look at guards and cursors after each kernel call."""
-    apart, grown, new_tape, bind = kernel_book._apart, kernel_book.grown, kernel_book.new_tape, entries.bind
+    together, grown, new_tape, bind = kernel_book._together, kernel_book.grown, kernel_book.new_tape, entries.bind
 
     def new_guarded_tape(bars, rows):
         tape = new_tape(bars, rows)
         return type(tape)(*(guarded(array, 1) for array in tape))
+
+    def new_guarded_arrays(sizes):
+        return [guarded(array, len(array)) for array in together(sizes)]
 
     def guarded_bind(market, intents, params, book, tape, finals):
         call = bind(market, intents, params, book, tape, finals)
@@ -123,7 +126,7 @@ def watch(monkeypatch):
 
         return guarded_call
 
-    monkeypatch.setattr(kernel_book, "_apart", lambda count, dtype: guarded(apart(count, dtype), count))
+    monkeypatch.setattr(kernel_book, "_together", new_guarded_arrays)
     monkeypatch.setattr(kernel_book, "grown", lambda array, filled: guarded(grown(array, filled), filled))
     monkeypatch.setattr(kernel_book, "new_tape", new_guarded_tape)
     monkeypatch.setattr(entries, "bind", guarded_bind)
