@@ -56,7 +56,13 @@ def assert_cursors_within(states, market, intents, params, book, tape):
     for name, array in WORK_CURSORS.items():
         end = len(getattr(book, array))
         assert 0 <= work[name] <= end, f"work.{name} is {work[name]} of an array of {end}"
-    for part, whole in (("fresh", "orders"), ("live", "orders"), ("dormant", "details"), ("starved", "live"), ("forced", "live")):
+    for part, whole in (
+        ("fresh", "orders"),
+        ("live", "orders"),
+        ("dormant", "details"),
+        ("starved", "live"),
+        ("forced", "live"),
+    ):
         at, end = states[part], states[whole]
         assert ((at >= 0) & (at <= end)).all(), f"state.{part} is {at.tolist()}, state.{whole} {end.tolist()}"
     called, bars = states["called_bar"], states["bar"]

@@ -173,8 +173,8 @@ def _bars_of(times: pl.Series, panel: Panel) -> np.ndarray:
     if early.any():
         at = int(early.argmax())
         raise DataError(
-            f"flows: row {at}, column 'timestamp': {times[at]} lies before the first bar {clock[0]}; what is there from "
-            f"the beginning is initial_cash of Config{further(int(early.sum()))}"
+            f"flows: row {at}, column 'timestamp': {times[at]} lies before the first bar {clock[0]}; what is there "
+            f"from the beginning is initial_cash of Config{further(int(early.sum()))}"
         )
     return np.asarray(bars, np.int64)
 

@@ -20,7 +20,7 @@ MARGIN = Config(account="margin", initial_cash=1_000.0, cash_buffer=0.1)
 
 
 def called(config=MARGIN):
-    """Six days on margin: 150 bought at 10, a deposit, a margin call, a recall, funding, a withdrawal and a refused one."""
+    """Six days on margin: 150 bought at 10, a deposit, a call, a recall, funding, a withdrawal and a refused one."""
     ledger = Ledger([[10.0, 1.0], [10.0, 1.0], [8.0, 1.0], [4.5, 1.0], [4.5, 1.0], [5.0, 1.0]], config=config)
     ledger.timestamps = days(6)
     buy = ledger.order(0, 0, 150.0)
