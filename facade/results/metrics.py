@@ -230,7 +230,8 @@ _ALL = (
            "Account: return a year (CAGR)", signed=True),
     Metric("money_weighted_return", FRACTION, MORE, lambda a: a.money_weighted,
            "rate a year (days / 365) at which initial_cash and flows, each from the close before it, grow to "
-           "final_value; NaN where a withdrawal was refused", "Account: money-weighted", signed=True, where="net_flows"),
+           "final_value; NaN where a withdrawal was refused",
+           "Account: money-weighted", signed=True, where="net_flows"),
     Metric("net_flows", CURRENCY, _NEITHER, "flows", "deposits less withdrawals", "Account: deposits, net",
            where="net_flows"),
     Metric("volatility", FRACTION, LESS, lambda a: a.deviation * np.sqrt(a.periods), "std(r, ddof=1) x sqrt(P)",

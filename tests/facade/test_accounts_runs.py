@@ -154,7 +154,9 @@ def strategies():
     rng = np.random.default_rng(6)
     flags = [rng.random(panel.shape) < 0.2 for _ in range(4)]
     return {
-        "weights": TargetWeights.from_array(rng.uniform(-0.3, 1.2, panel.shape), scale=True),
+        "weights": TargetWeights.from_array(
+            rng.uniform(-0.3, 1.2, panel.shape) * np.array([3.0, 1.0, 1.0]), scale=True
+        ),
         "signals": Signals.from_arrays(*flags, size=0.9),
     }
 
