@@ -86,6 +86,13 @@ def run_backtest(
     >>> result = run_backtest(panel, TargetWeights(half_each), config=Config(commission_rate=0.0005))
     >>> result.orders.select("symbol", "status", "filled_quantity").rows()
     [('AAPL', 'filled', 345.0), ('IBM', 'filled', 448.0)]
+
+    With half as much again paid in on the second day, which is no return:
+
+    >>> deposit = [{"timestamp": panel.timestamps[1], "amount": 50_000.0}]
+    >>> result = run_backtest(panel, TargetWeights(half_each), flows=deposit)
+    >>> result.charges.select("kind", "amount").rows(), result.metrics["net_flows"]
+    ([('flow', 50000.0)], 50000.0)
     """
     refuse_unknown(loading, run_backtest)
     signals, config = config_in_third_place(signals, config)

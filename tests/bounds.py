@@ -31,7 +31,7 @@ COUNTERS = set(
     # flags and totals: nothing is read or written at them
     "status next_wake special open_only close_only rejected cut returns exposed_bars frozen closed unlist timed "
     "starved wins two_sided capped entry_bars trails conflicts max_positions margin_calls recalls "
-    # of orders, none more than there are rows: live, children not yet born, forced
+    # of orders, none more than there are rows: live, children not yet born, forced when served last
     "live dormant forced".split()
 )
 """What STATE counts besides cursors."""
@@ -56,7 +56,13 @@ def assert_cursors_within(states, market, intents, params, book, tape):
     for name, array in WORK_CURSORS.items():
         end = len(getattr(book, array))
         assert 0 <= work[name] <= end, f"work.{name} is {work[name]} of an array of {end}"
-    for part, whole in (("fresh", "orders"), ("live", "orders"), ("dormant", "details"), ("starved", "live"), ("forced", "live")):
+    for part, whole in (
+        ("fresh", "orders"),
+        ("live", "orders"),
+        ("dormant", "details"),
+        ("starved", "live"),
+        ("forced", "orders"),  # those that lived when they were served last
+    ):
         at, end = states[part], states[whole]
         assert ((at >= 0) & (at <= end)).all(), f"state.{part} is {at.tolist()}, state.{whole} {end.tolist()}"
     called, bars = states["called_bar"], states["bar"]
@@ -103,11 +109,14 @@ def assert_guards_hold(bundle):
 
 def watch(monkeypatch):
     """Guard every array of books and tapes made from now on, and look at guards and cursors after each kernel call."""
-    apart, grown, new_tape, bind = kernel_book._apart, kernel_book.grown, kernel_book.new_tape, entries.bind
+    together, grown, new_tape, bind = kernel_book._together, kernel_book.grown, kernel_book.new_tape, entries.bind
 
     def new_guarded_tape(bars, rows):
         tape = new_tape(bars, rows)
         return type(tape)(*(guarded(array, 1) for array in tape))
+
+    def new_guarded_arrays(sizes):
+        return [guarded(array, len(array)) for array in together(sizes)]
 
     def guarded_bind(market, intents, params, book, tape, finals):
         call = bind(market, intents, params, book, tape, finals)
@@ -123,7 +132,7 @@ def watch(monkeypatch):
 
         return guarded_call
 
-    monkeypatch.setattr(kernel_book, "_apart", lambda count, dtype: guarded(apart(count, dtype), count))
+    monkeypatch.setattr(kernel_book, "_together", new_guarded_arrays)
     monkeypatch.setattr(kernel_book, "grown", lambda array, filled: guarded(grown(array, filled), filled))
     monkeypatch.setattr(kernel_book, "new_tape", new_guarded_tape)
     monkeypatch.setattr(entries, "bind", guarded_bind)

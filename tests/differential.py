@@ -11,9 +11,9 @@ from functools import cache
 
 import numpy as np
 import polars as pl
-from facade.data.flows import read_flows
 
 from facade import Config, Orders, Panel, Signals, TargetShares, TargetWeights
+from facade.data.flows import read_flows
 from facade.encode.inputs import encode
 from facade.execute import execute
 from facade.results.decode import gross_exposure, open_positions

@@ -50,9 +50,9 @@ class Range:
 class Knob:
     """A field of Config. allowed: in words; range: of its numbers, None where it has none of its own.
 
-    per_asset: it may be a mapping symbol -> value. can_be_none: None is a value. told: "always", "on" (where it, or what
-    it is part of, is not off), "changed" (where it is not the default) or "": by `Config.policies`. part_of: the field
-    without which it does nothing. flag: a field of the kernel's PARAMS, and the value that makes it 1.
+    per_asset: it may be a mapping symbol -> value. can_be_none: None is a value. told: "always", "on" (where it, or
+    what it is part of, is not off), "changed" (where it is not the default) or "": by `Config.policies`. part_of: the
+    field without which it does nothing. flag: a field of the kernel's PARAMS, and the value that makes it 1.
     """
 
     name: str

@@ -75,6 +75,13 @@ def read_flows(source: Any, panel: Panel) -> Flows | None:
     DataError
         A column is missing; an amount is no finite number; a time is null, no time, of another kind than those of the
         prices, or before the first bar. Flows after the last bar are dropped, counted and warned of.
+
+    Examples
+    --------
+    >>> panel = Panel.from_arrays(*[np.full((5, 1), 10.0)] * 4)
+    >>> found = read_flows([{"timestamp": 2, "amount": 500.0}, {"timestamp": 2, "amount": -80.0}], panel)
+    >>> found.rows[["bar", "amount"]].tolist()
+    [(2, 420.0)]
     """
     if source is None:
         return None
@@ -173,8 +180,8 @@ def _bars_of(times: pl.Series, panel: Panel) -> np.ndarray:
     if early.any():
         at = int(early.argmax())
         raise DataError(
-            f"flows: row {at}, column 'timestamp': {times[at]} lies before the first bar {clock[0]}; what is there from "
-            f"the beginning is initial_cash of Config{further(int(early.sum()))}"
+            f"flows: row {at}, column 'timestamp': {times[at]} lies before the first bar {clock[0]}; what is there "
+            f"from the beginning is initial_cash of Config{further(int(early.sum()))}"
         )
     return np.asarray(bars, np.int64)
 

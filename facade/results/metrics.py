@@ -9,8 +9,8 @@ whatever its neighbours are. Nothing is read twice: no equity curve, no trades, 
 
 Notation: r simple return from the mark of one bar to that of the next, net of flows F: E_t / (E_(t-1) + F_t) - 1, n
 their number; P bars a year; Y years; E equity. The first bar is a mark and no return, unless the account traded on it:
-then its return is against initial cash. What is a mean over bars is over all of them. Money is in account currency, everything else a fraction, never
-percent. Trades are closed round trips, net of fees.
+then its return is against initial cash. What is a mean over bars is over all of them. Money is in account currency,
+everything else a fraction, never percent. Trades are closed round trips, net of fees.
 
 Conventions. A ratio with a zero below is inf, -inf or NaN by the sign of what stands above (0 / 0 is NaN); a mean over
 nothing (no bar, no trade) is NaN; volatility and sharpe need two returns, cagr two bars, else NaN. Returns whose spread
@@ -229,8 +229,9 @@ _ALL = (
            "(1 + total_return) ** (1 / Y) - 1; -1 when nothing is left",
            "Account: return a year (CAGR)", signed=True),
     Metric("money_weighted_return", FRACTION, MORE, lambda a: a.money_weighted,
-           "rate a year (days / 365) at which initial_cash and flows, each from the close before it, grow to final_value; "
-           "NaN where a withdrawal was refused", "Account: money-weighted", signed=True, where="net_flows"),
+           "rate a year (days / 365) at which initial_cash and flows, each from the close before it, grow to "
+           "final_value; NaN where a withdrawal was refused",
+           "Account: money-weighted", signed=True, where="net_flows"),
     Metric("net_flows", CURRENCY, _NEITHER, "flows", "deposits less withdrawals", "Account: deposits, net",
            where="net_flows"),
     Metric("volatility", FRACTION, LESS, lambda a: a.deviation * np.sqrt(a.periods), "std(r, ddof=1) x sqrt(P)",

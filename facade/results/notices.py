@@ -21,8 +21,8 @@ ENTRIES = ENTER_LONG | ENTER_SHORT
 
 
 def run_notices(run: Run) -> list[str]:
-    """Assets closed for want of bars, orders that wait for volume, what happened to the account, and what of the strategy
-    did nothing or too much."""
+    """Assets closed for want of bars, orders that wait for volume, what happened to the account, and what of the
+    strategy did nothing or too much."""
     account = [*_stale(run), *_held_back(run), *_events(run)]
     return [*account, *_undecided(run), *_contradictions(run), *oversized(run), *_sold_again(run)]
 

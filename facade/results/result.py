@@ -339,8 +339,8 @@ class Result:
 
     def plot(self, **options: Any) -> Figure:
         """A plotly figure of equity, drawdown, exposure and trades; needs the `viz` extra (`results.figure.plot`)."""
-        marks = {"events": self.events, "charges": self.charges}
-        return plot(self.equity, self.trades, self.facts, self.metrics, **marks, **options)
+        own = self.equity, self.trades, self.facts, self.metrics
+        return plot(*own, events=self.events, charges=self.charges, **options)
 
     def __repr__(self) -> str:
         return f"Result({headline(self.facts, self.metrics)})"

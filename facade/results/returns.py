@@ -6,9 +6,9 @@ import numpy as np
 def returns_of(curves: np.ndarray, initial_cash: float | np.ndarray, flows: np.ndarray | None = None) -> np.ndarray:
     """(T,) or (n, T) returns of equity of that shape: E_t / (E_(t-1) + F_t) - 1, and 0 after equity was gone.
 
-    flows: F of each bar, of that shape; None: there are none. The first bar is a mark: NaN, unless the account traded on
-    it (its equity differs from the initial cash, a float or (n,), and the flow of that bar); then its return is against
-    that.
+    flows: F of each bar, of that shape; None: there are none. The first bar is a mark: NaN, unless the account traded
+    on it (its equity differs from the initial cash, a float or (n,), and the flow of that bar); then its return is
+    against that.
     """
     initial = np.broadcast_to(np.asarray(initial_cash, dtype=np.float64), curves.shape[:-1])[..., None]
     before = _before(curves, initial)

@@ -66,7 +66,7 @@ class StoredSource:
 
 
 NEWER: Mapping[str, Callable[[pl.DataType], dict[str, Any]]] = {"events": events_schema, "margin": margin_schema}
-"""Frames that format 1 did not have, and their columns, by the type of the timestamps; its results had no rows there."""
+"""Frames that format 1 did not have, and their columns, by the type of the timestamps."""
 KIND = Kind(
     *("ml4t-kernel result", 2, "result"),
     ("metrics.json", "config.json", "facts.json", *(f"{name}.parquet" for name in FRAMES if name not in NEWER)),

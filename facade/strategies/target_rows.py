@@ -245,7 +245,8 @@ def check_targets(
 ) -> TargetRows:
     """Target weights that the account can hold; else an error, or with `scale` the weights cut to fit.
 
-    On margin they may sum to whatever is wanted. `scale` lifts negative weights to zero where shorts are not allowed, then divides rows whose sum of |w| is above 1.
+    On margin they may sum to whatever is wanted. `scale` lifts negative weights to zero where shorts are not allowed,
+    then divides rows whose sum of |w| is above 1.
     """
     if not rows.weights.size:
         return rows

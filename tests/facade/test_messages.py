@@ -346,7 +346,9 @@ def test_a_name_that_is_ours_is_not_foreign():
 
 def test_every_way_out_of_the_table_is_there():
     """A field or column that is renamed must be renamed in the table too."""
-    calls = {name for call in (run_backtest, load_panel) for name in (call.__name__, *inspect.signature(call).parameters)}
+    calls = {
+        name for call in (run_backtest, load_panel) for name in (call.__name__, *inspect.signature(call).parameters)
+    }
     known = {*Config.model_fields, *COLUMNS, *inspect.signature(Signals).parameters, "shares", *calls}
     for name, way in RENAMED.items():
         words = way.replace("=", " ").replace(",", " ").replace(";", " ").replace(":", " ").split()

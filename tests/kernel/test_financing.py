@@ -141,7 +141,9 @@ def test_slices_and_tapes_of_one_row_charge_each_bar_once(monkeypatch, alone):
     inputs = encode(panel, both_ways(panel), config)
     # where other tapes have to grow as well, that of charges often does with them
     rows = tape_rows(inputs)
-    small = rows | {"charges": 1} if alone else dict.fromkeys(rows, 1) | {name: rows[name] for name in ("gross", "margin")}
+    small = (
+        rows | {"charges": 1} if alone else dict.fromkeys(rows, 1) | {name: rows[name] for name in ("gross", "margin")}
+    )
     book, tape = new_account(inputs.market, inputs.intents, bars, small)
     market, intents = readable(inputs.market), readable(inputs.intents)
     done, rng = 0, np.random.default_rng(3)

@@ -14,8 +14,8 @@ from facade.errors import BacktestWarning, DataError
 from facade.results.metrics import compute
 from facade.sweeps.rows import checkpoint, lock
 from facade.sweeps.rows import rows as store
-from facade.sweeps.rows.kept import available_memory
 from facade.sweeps.rows.columns import UNUSED
+from facade.sweeps.rows.kept import available_memory
 from facade.sweeps.rows.rows import Rows
 from made_sweeps import DIGEST, PERIODS, chunks, columns, filled, grid_of, small_grid, states, trades_of, walks
 from ml4t_kernel.schema import Reason

@@ -114,7 +114,7 @@ ALONE: Mapping[str, Mapping[str, Any]] = {
     for side in ("", "short_")
     for name, other, widest in (("initial", "maintenance", 5e-324), ("maintenance", "initial", 1.0))
 }
-"""What Config is given besides a value that is looked at alone, so that rules between fields hold: those are of rows."""
+"""What Config is given besides a value that is looked at alone: rules between fields are looked at by row."""
 
 
 def _by_config(name: str, value: Any, at: int, refuse: Refuse) -> Any:

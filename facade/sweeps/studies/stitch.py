@@ -26,8 +26,8 @@ NO_FLOWS = np.zeros(0, FLOW)
 
 @dataclass(frozen=True)
 class Stretch:
-    """What a stretch of time leaves behind. state: (1,) STATE; equity: the frame of `Result.equity`; flows: (T,) what was
-    paid in and out before each bar."""
+    """What a stretch of time leaves behind. state: (1,) STATE; equity: the frame of `Result.equity`; flows: (T,) what
+    was paid in and out before each bar."""
 
     state: np.ndarray
     equity: pl.DataFrame

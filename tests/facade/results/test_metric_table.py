@@ -188,7 +188,12 @@ def test_of_runs_that_follow_each_other_every_field_is_put_together():
     whole = stitched(runs, 0.25)
     for name, how in ADDS_UP.items():
         values = runs[name]
-        expected = {LAST: values[-1], "sum": values.sum(axis=0), "largest": values.max(), "product": values.prod(axis=0)}
+        expected = {
+            LAST: values[-1],
+            "sum": values.sum(axis=0),
+            "largest": values.max(),
+            "product": values.prod(axis=0),
+        }
         expected = expected[how]
         np.testing.assert_array_equal(whole[name][0], expected, name)
     # One account: its only first bar is that of the first run.
