@@ -13,6 +13,7 @@ import polars as pl
 from facade.config.model import Config
 from facade.data.memory import frozen
 from facade.data.panel import Panel
+from facade.encode.contracts import contract_orders, contract_rules
 from facade.encode.market import make_market
 from facade.encode.narrow import cut_intents, cut_market, traded_assets
 from facade.encode.params import asset_rule_rows, params_row
@@ -52,6 +53,7 @@ class EncodedInputs:
     expected_orders: estimate of the orders the run will write, for sizing the tape.
     counts: dropped_rows (after the last bar), superseded_rows (a later time on the same bar, under align),
     closes_left_out (targets closed because the symbol was left out), scaled_rows and lifted_weights (by scale=True).
+    quoted_orders: (I,) INTENT with their levels as they were written, where multipliers made others of them.
     """
 
     market: Market
@@ -64,6 +66,7 @@ class EncodedInputs:
     rows: np.ndarray | None = None
     assets: np.ndarray | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    quoted_orders: np.ndarray | None = None
 
 
 def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None) -> EncodedInputs:
@@ -87,6 +90,7 @@ def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None
     resting = bool((draft.orders["kind"] != Kind.MARKET).any())
     market = make_market(panel, config, params, resting)
     events = _events(panel.shape[0], market, draft)
+    orders = contract_orders(panel, draft.orders)
     intents = Intents(
         events=events,
         event_bars=frozen(np.append(nonzero_bytes(events), panel.shape[0]), np.int32),
@@ -94,8 +98,8 @@ def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None
         target_bars=draft.target_bars,
         target_assets=draft.target_assets,
         signals=draft.signals,
-        orders=draft.orders,
-        rules=frozen(draft.rules, RULES),
+        orders=orders,
+        rules=frozen(contract_rules(panel, orders, draft.rules), RULES),
         asset_rules=frozen(draft.asset_rules, np.int32),
         flows=frozen(np.zeros(0, FLOW), FLOW),
     )
@@ -116,6 +120,7 @@ def encode(panel: Panel, strategy: Any, config: Config, align: str | None = None
         rows=draft.rows,
         assets=used,
         settings=draft.settings,
+        quoted_orders=None if orders is draft.orders else draft.orders,
     )
 
 

@@ -11,7 +11,22 @@ import numpy as np
 from facade.data.memory import columns_of, frozen
 from facade.data.panel import Panel
 from facade.strategies.draft import WIDE
-from ml4t_kernel.schema import ACTION, INTENT, POSITION, SIGNAL, Book, Intents, Market, Tape
+from ml4t_kernel.schema import (
+    ACTION,
+    BORROW,
+    FUNDING,
+    INSTRUMENT,
+    INTENT,
+    POSITION,
+    SIGNAL,
+    Book,
+    Intents,
+    Market,
+    Tape,
+)
+
+BY_ASSET = (ACTION, BORROW, FUNDING)
+"""Tables of the market whose rows name an asset."""
 
 
 def traded_assets(intents: Intents, assets: int) -> np.ndarray | None:
@@ -33,10 +48,12 @@ def cut_market(panel: Panel, market: Market, used: np.ndarray) -> Market:
 
 
 def _cut_array(panel: Panel, name: str, array: np.ndarray, used: np.ndarray) -> np.ndarray:
-    if array.dtype == ACTION:
+    if array.dtype in BY_ASSET:
         rows = array[np.isin(array["asset"], used)]
         rows["asset"] = np.searchsorted(used, rows["asset"])
-        return frozen(rows, ACTION)
+        return frozen(rows, array.dtype)
+    if array.dtype == INSTRUMENT:
+        return frozen(array[used], INSTRUMENT) if len(array) == panel.shape[1] else array
     if array.ndim < 2 or array.shape[1] != panel.shape[1]:
         return array
     # What was cut is kept beside the cut: the memory of an array that is made for one run, as spreads per symbol are,
@@ -65,8 +82,9 @@ def widen(book: Book, tape: Tape, used: np.ndarray, assets: int) -> tuple[Book, 
     for name in ("orders", "fills", "trades", "ambiguous", "booked"):
         rows = getattr(tape, name)[: state[name]]
         rows["asset"] = used[rows["asset"]]
-    charges = tape.charges[: state["charges"]]
-    charges["asset"] = np.where(charges["asset"] < 0, charges["asset"], used[charges["asset"]])
+    for name in ("charges", "incidents"):
+        rows = getattr(tape, name)[: state[name]]
+        rows["asset"] = np.where(rows["asset"] < 0, rows["asset"], used[rows["asset"]])  # below zero: the account
     positions = np.zeros(assets, POSITION)
     positions[used] = book.positions
     return book._replace(positions=positions), tape

@@ -9,6 +9,7 @@ import numpy as np
 
 from facade.config.model import KNOBS, RULE_FIELDS, RULE_SWITCHES, Config
 from facade.data.panel import Panel
+from facade.encode.margins import check_instruments
 from facade.errors import ConfigError
 from facade.wording import did_you_mean, further
 from ml4t_kernel.schema import MAX_TIERS, PARAMS, RULES, SizeType, Tie
@@ -154,7 +155,8 @@ class _Differing:
 def params_row(config: Config, panel: Panel) -> np.ndarray:
     """(1,) PARAMS of a configuration on a panel; what the strategy decides keeps its neutral value.
 
-    Raises ConfigError when volume is needed and the panel has none, or has NaN on a traded bar.
+    Raises ConfigError when volume is needed and the panel has none, or has NaN on a traded bar, and when the account
+    cannot hold what the panel has.
     """
     values = Knobs(vars(config)).same
     rows = np.zeros(1, PARAMS)
@@ -162,6 +164,9 @@ def params_row(config: Config, panel: Panel) -> np.ndarray:
     _fill(row, values, panel.has_volume)
     if row["needs_volume"]:
         check_volume(panel, row["max_participation"], row["impact_coefficient"])
+    if panel.instruments is not None:
+        check_instruments(panel.symbols, panel.instrument_rows, values)
+    panel_flags(rows, panel)
     return rows
 
 
@@ -199,6 +204,24 @@ def _fill(rows: Any, values: Mapping[str, Any], has_volume: bool) -> None:
 def is_charged(values: Mapping[str, Any]) -> Any:
     """Whether holding over night costs or earns anything (1.2)."""
     return (values["borrow_fee"] != 0) | (values["credit_rate"] != 0) | (values["debit_rate"] != 0)
+
+
+def pays_borrow(rows: np.ndarray) -> bool:
+    """Whether any of (B,) BORROW rows has a fee of its own."""
+    fees = rows["fee"]
+    return bool(((fees != 0) & (fees == fees)).any())
+
+
+def panel_flags(rows: np.ndarray, panel: Panel) -> None:
+    """Write what a panel has besides prices into (n,) PARAMS, in place: instruments, what limits shorts, charges.
+
+    The panel is that of the run: of a part of it for a row that trades on one.
+    """
+    rows["has_instruments"] = panel.instruments is not None
+    # Of what is listed without a row nothing can be borrowed.
+    rows["has_borrow"] = (len(panel.borrow_rows) > 0) | (rows["listed_only"] != 0)
+    if len(panel.funding_rows) or pays_borrow(panel.borrow_rows):
+        rows["has_charges"] = 1
 
 
 def _choose(condition: Any, chosen: Any, other: Any) -> Any:

@@ -30,6 +30,8 @@ class Inputs(Protocol):
     def counts(self) -> Mapping[str, int]: ...
     @property
     def settings(self) -> Mapping[str, Any]: ...
+    @property
+    def quoted_orders(self) -> np.ndarray | None: ...
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ class Run:
         """Bars a year: the configuration's when given, else the panel's."""
         given = getattr(self.config, "periods_per_year", None)
         return float(self.panel.periods_per_year if given is None else given)
+
+    @property
+    def has_gross(self) -> bool:
+        """Whether gross exposure was recorded: where it is not what equity has beside cash."""
+        params = self.inputs.params
+        return bool(params["allow_short"][0] or params["margin"][0])
 
     @property
     def years(self) -> float | None:

@@ -133,13 +133,19 @@ def any_of(values: Sequence[Any], kinds: tuple[type, ...]) -> bool:
 
 
 def structure_columns(
-    columns: Mapping[str, Any], knobs: Knobs, has_volume: bool, rows: int, has_zeros: bool = False
+    columns: Mapping[str, Any],
+    knobs: Knobs,
+    has_volume: bool,
+    rows: int,
+    has_zeros: bool = False,
+    pays_borrow: bool = False,
 ) -> list[np.ndarray]:
     """(K,) integer columns that tell apart what of the configurations reaches `Market` or `Intents`.
 
     A field that is read there has to be here; every other field of Config only changes PARAMS. columns: every field,
     one value or `Varied`; has_volume: of the whole panel (a cap in force on a part of it without volume is an error);
-    has_zeros: whether a bar of it has a volume of zero, so that a part may have assets without any.
+    has_zeros: whether a bar of it has a volume of zero, so that a part may have assets without any; pays_borrow:
+    whether it has borrow fees of its own.
     """
 
     def each(name: str, convert: Callable[[Any], int]) -> Any:
@@ -167,7 +173,7 @@ def structure_columns(
         capped * (1 + each("volume_basis", lambda value: value == "previous")),  # budget_volume
         reads_sigma * each("volatility_window", int),  # sigma
         each("max_stale", int),  # stale, events
-        is_charged(values) * (1 + given.codes if isinstance(given, Varied) else 0),  # days
+        (is_charged(values) | pays_borrow) * (1 + given.codes if isinstance(given, Varied) else 0),  # days
         each("allow_short_selling", int),  # weights that are lifted or refused
         each("entry_rank", lambda value: value == "rank"),  # ranks of orders; the demand for ranks
         *(which(name, (PerAsset, str)) for name in PER_ASSET),  # half_spread; rules, asset_rules

@@ -20,7 +20,18 @@ from facade.data.panel import Panel, select
 from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.encode.inputs import EncodedInputs, apply_settings, encode
 from facade.encode.market import half_spread, has_zero_volume
-from facade.encode.params import Knobs, Varied, asset_values, cap_in_force, check_volume, missing_volume, params_rows
+from facade.encode.margins import READ, check_instruments
+from facade.encode.params import (
+    Knobs,
+    Varied,
+    asset_values,
+    cap_in_force,
+    check_volume,
+    missing_volume,
+    panel_flags,
+    params_rows,
+    pays_borrow,
+)
 from facade.errors import ConfigError, DataError, StrategyError
 from facade.results.facts import versions
 from facade.strategies.strategy import Placed, Strategy
@@ -61,7 +72,11 @@ class Plan:
         self._years = np.full(len(self._selections.first), np.nan)
         self._check_selections()
         self._check_per_asset()
-        structure = structure_columns(self._columns, self._knobs, panel.has_volume, grid.rows, has_zero_volume(panel))
+        structure = structure_columns(
+            *(self._columns, self._knobs, panel.has_volume, grid.rows),
+            has_zeros=has_zero_volume(panel),
+            pays_borrow=pays_borrow(panel.borrow_rows),
+        )
         self.groups = Groups(self._strategies, self._selections, number(structure, grid.rows))
         self._inputs = Recent(RECENT_INPUTS)
         self._placed = Recent(RECENT_STRATEGIES)
@@ -81,6 +96,7 @@ class Plan:
         selection = group.key[1]
         rows = group.rows[first:last]
         params = params_rows(self._knobs, rows, bool(self._has_volume[selection]), self._without_others(group.row))
+        panel_flags(params, self.panel_of(group.row))
         apply_settings(params, self.inputs(group).settings)
         params["record"] = 0
         return params
@@ -184,6 +200,7 @@ class Plan:
         if panel is self.panel:
             return 0.0
         copied = 0 if np.shares_memory(panel.bars, self.panel.bars) else 5 + len(panel.extras)
+        copied += 4 * (panel.multipliers is not None)
         return float(panel.close.nbytes * (2 + copied))
 
     def _selection(self, row: int) -> Selection | None:
@@ -288,12 +305,21 @@ class Plan:
                 self._bars_a_year[at], years = clock.periods_per_year, calendar_years(clock.timestamps)
             if years is not None:
                 self._years[at] = years
+            self._check_instruments(selection, rows)
             values = self._knobs.at(rows, ("cap", "cap_is_auto", "impact_coefficient"))
             cap, impact = cap_in_force(values, bool(self._has_volume[at])), values["impact_coefficient"]
             if not (np.any(cap < np.inf) or np.any(impact > 0)):
                 continue
             if not self._has_volume[at] or missing_volume(self.panel) is not None:
                 check_volume(self.panel_of(int(rows[0])), cap, impact, rows)
+
+    def _check_instruments(self, selection: Selection | None, rows: np.ndarray) -> None:
+        """The accounts of (n,) rows can hold what their part of the panel has."""
+        if self.panel.instruments is None:
+            return
+        assets = slice(None) if selection is None or selection.assets is None else selection.assets
+        symbols = np.array(self.panel.symbols, object)[assets].tolist()
+        check_instruments(symbols, self.panel.instrument_rows[assets], self._knobs.at(rows, READ), rows)
 
     # Pieces ----------------------------------------------------------------------------------------------------------
 
