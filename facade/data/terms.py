@@ -96,7 +96,9 @@ def _refuse_actions(instruments: pl.DataFrame | None, actions: pl.DataFrame) -> 
     if instruments is None:
         return
     others = instruments.filter(pl.col("kind") != "stock")
-    met = actions.filter(pl.col("kind").is_in(["split", "dividend"]), pl.col("symbol").is_in(others["symbol"].to_list()))
+    met = actions.filter(
+        pl.col("kind").is_in(["split", "dividend"]), pl.col("symbol").is_in(others["symbol"].to_list())
+    )
     if len(met):
         row = met.row(0, named=True)
         kind = others.filter(pl.col("symbol") == row["symbol"])["kind"][0]
