@@ -62,7 +62,7 @@ def run_backtest(
         Show a progress bar.
     **loading
         Further arguments of `load_panel` (symbol, symbols, start, end, bar_label, repair, delisting, columns,
-        extras), refused with a `Panel`.
+        extras, instruments, borrow, funding), refused with a `Panel`.
 
     Returns
     -------
@@ -122,6 +122,8 @@ def run_encoded(panel: Panel, config: Config, inputs: EncodedInputs, progress: b
 def _notices(panel: Panel, config: Config) -> tuple[str, ...]:
     """What a reader of the result should know of data and configuration."""
     sentences = [*config.notices(panel.has_volume), *volume_notices(panel, config), *panel.notices]
+    if config.allow_short_selling and config.short_availability == "listed" and not len(panel.borrow_rows):
+        sentences.append("no stock can be sold short: short_availability='listed', and the panel has no rows of borrow")
     if panel.inferred_delistings:
         sentences.append(f"delistings inferred from the end of the data: {', '.join(panel.inferred_delistings)}")
     sentences += [f"{count:,} bars mended by repair={name!r}" for name, count in panel.repairs.items() if count]

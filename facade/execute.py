@@ -41,7 +41,7 @@ def tape_rows(inputs: EncodedInputs, recorded: bool = True) -> dict[str, int]:
         gross=bars if recorded and (inputs.params["allow_short"][0] or inputs.params["margin"][0]) else 1,
         margin=bars if recorded and inputs.params["margin"][0] else 1,
         booked=len(inputs.market.actions) + len(inputs.market.stale) + 1,
-        charges=bars + 1024 if recorded and inputs.params["has_charges"][0] else 1,
+        charges=bars + len(inputs.market.funding) + 1024 if recorded and inputs.params["has_charges"][0] else 1,
         incidents=1024 if recorded else 1,
     )
 

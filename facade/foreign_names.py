@@ -114,6 +114,10 @@ RENAMED = {
     "reject_on_insufficient_cash": "shortfall ('reject')",
     "entry_order_priority": "entry_rank ('submission' or 'rank')",
     "fill_ordering": "entry_rank (exits are always served first)",
+    "multiplier": "multiplier of the table instruments= of load_panel",
+    "contract_size": "multiplier of the table instruments= of load_panel",
+    "contract_multiplier": "multiplier of the table instruments= of load_panel",
+    "funding_rate": "rate of the table funding= of load_panel",
     "cancel_policy": "time_in_force of each order",
     "max_volume_participation": "max_participation",
 }

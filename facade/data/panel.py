@@ -180,6 +180,14 @@ class Panel:
         """(A,) INSTRUMENT of each symbol, NaN for what is Config's; stocks where no `instruments` were given."""
         return self.derived("instruments", lambda: instrument_rows(self.instruments, len(self.symbols)))
 
+    @property
+    def multipliers(self) -> np.ndarray | None:
+        """(A,) what one share or contract counts; None where each is 1."""
+        if self.instruments is None:
+            return None
+        factors = self.instrument_rows["multiplier"]
+        return self.derived("multipliers", lambda: None if (factors == 1.0).all() else factors)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256, in hexadecimal, of what can change a result: labels, sessions, arrays, actions, bars a year, terms.

@@ -13,6 +13,7 @@ from facade.data.borrow import read_borrow
 from facade.data.clock import Clock
 from facade.data.funding import read_funding
 from facade.data.instruments import read_instruments
+from facade.errors import DataError, describe
 
 
 class Given(NamedTuple):
@@ -58,6 +59,7 @@ def read_terms(
 ) -> dict[str, Any]:
     """Fields of a panel; actions: those in force."""
     instruments = read_instruments(given.instruments, symbols, selection)
+    _refuse_actions(instruments, actions)
     lent = read_borrow(given.borrow, clock, symbols, actions, selection)
     paid = read_funding(given.funding, clock, symbols, instruments, selection)
     return {"instruments": instruments, **_fields(lent, paid)}
@@ -83,9 +85,26 @@ def cut_terms(panel: Held, clock: Clock, symbols: tuple[str, ...], actions: pl.D
 
 def restated(panel: Held, clock: Clock, actions: pl.DataFrame) -> dict[str, Any]:
     """Fields of a panel that is given actions, whose splits restate what can be borrowed."""
+    _refuse_actions(panel.instruments, actions)
     if panel.borrow is None:
         return {}
     return {"borrow_rows": borrow.in_force(panel.borrow, clock, panel.symbols, actions).rows}
+
+
+def _refuse_actions(instruments: pl.DataFrame | None, actions: pl.DataFrame) -> None:
+    """DataError for a split or dividend of what is no stock."""
+    if instruments is None:
+        return
+    others = instruments.filter(pl.col("kind") != "stock")
+    met = actions.filter(
+        pl.col("kind").is_in(["split", "dividend"]), pl.col("symbol").is_in(others["symbol"].to_list())
+    )
+    if len(met):
+        row = met.row(0, named=True)
+        kind = others.filter(pl.col("symbol") == row["symbol"])["kind"][0]
+        rule = f"actions: a {kind} has no {row['kind']}s"
+        where: dict[str, Any] = {"symbol": row["symbol"], "date": row["ex_date"], "value": row["value"]}
+        raise DataError(describe(rule, **where, more=len(met) - 1, hint="Only stocks have splits and dividends."))
 
 
 def _fields(lent: borrow.Borrow, paid: funding.Funding) -> dict[str, Any]:

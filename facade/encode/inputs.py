@@ -14,6 +14,7 @@ from facade.config.model import Config
 from facade.data.flows import Flows
 from facade.data.memory import frozen
 from facade.data.panel import Panel
+from facade.encode.contracts import contract_orders, contract_rules
 from facade.encode.market import make_market
 from facade.encode.narrow import cut_intents, cut_market, traded_assets
 from facade.encode.params import asset_rule_rows, params_row, pays_borrow
@@ -53,7 +54,8 @@ class EncodedInputs:
     expected_orders: estimate of the orders the run will write, for sizing the tape.
     counts: dropped_rows (after the last bar), superseded_rows (a later time on the same bar, under align),
     closes_left_out (targets closed because the symbol was left out), scaled_rows and lifted_weights (by scale=True),
-    dropped_flows (after the last bar).
+    dropped_flows (after the last bar). quoted_orders: (I,) INTENT with their levels as they were written, where
+    multipliers made others of them.
     """
 
     market: Market
@@ -66,6 +68,7 @@ class EncodedInputs:
     rows: np.ndarray | None = None
     assets: np.ndarray | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    quoted_orders: np.ndarray | None = None
 
 
 def encode(
@@ -93,6 +96,7 @@ def encode(
     resting = bool((draft.orders["kind"] != Kind.MARKET).any())
     market = make_market(panel, config, params, resting)
     events = _events(panel.shape[0], market, draft)
+    orders = contract_orders(panel, draft.orders)
     intents = Intents(
         events=events,
         event_bars=frozen(np.append(nonzero_bytes(events), panel.shape[0]), np.int32),
@@ -100,8 +104,8 @@ def encode(
         target_bars=draft.target_bars,
         target_assets=draft.target_assets,
         signals=draft.signals,
-        orders=draft.orders,
-        rules=frozen(draft.rules, RULES),
+        orders=orders,
+        rules=frozen(contract_rules(panel, orders, draft.rules), RULES),
         asset_rules=frozen(draft.asset_rules, np.int32),
         flows=frozen(np.zeros(0, FLOW), FLOW) if flows is None else flows.rows,
     )
@@ -124,6 +128,7 @@ def encode(
         rows=draft.rows,
         assets=used,
         settings=draft.settings,
+        quoted_orders=None if orders is draft.orders else draft.orders,
     )
 
 

@@ -10,10 +10,11 @@ from facade.config.model import Config
 from facade.data.clock import bar_dates
 from facade.data.memory import frozen
 from facade.data.panel import Panel
+from facade.encode.contracts import contract_actions, contract_bars, contract_blocks
 from facade.encode.params import asset_values
 from facade.errors import ConfigError, listing
 from facade.wording import did_you_mean
-from ml4t_kernel.market import block_extremes, days_between, previous_volume, session_end, stale_rows, volatility
+from ml4t_kernel.market import days_between, previous_volume, session_end, stale_rows, volatility
 from ml4t_kernel.schema import BLOCK, INSTRUMENT, Market
 
 
@@ -32,9 +33,9 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
         volume, budget = panel.derived("freed", lambda: _freed(panel, volume, budget), of=config.volume_basis)
     blocks = (_no_rows(), _no_rows())
     if resting:
-        blocks = panel.derived("blocks", lambda: block_extremes(panel.high, panel.low))
+        blocks = contract_blocks(panel)
     return Market(
-        bars=panel.bars,
+        bars=contract_bars(panel),
         volume=volume,
         budget_volume=budget,
         half_spread=half_spread(panel, config),
@@ -43,7 +44,7 @@ def make_market(panel: Panel, config: Config, params: np.ndarray, resting: bool 
         block_low=blocks[1],
         session_end=panel.derived("sessions", lambda: session_end(panel.sessions)),
         days=_days(panel, config),
-        actions=panel.action_rows,
+        actions=contract_actions(panel),
         stale=panel.derived("stale", lambda: stale_rows(panel.close, panel.sessions, stale), of=stale),
         instruments=_instruments(panel),
         borrow=panel.borrow_rows,

@@ -9,6 +9,7 @@ import numpy as np
 
 from facade.config.model import KNOBS, RULE_FIELDS, RULE_SWITCHES, Config
 from facade.data.panel import Panel
+from facade.encode.margins import check_instruments
 from facade.errors import ConfigError
 from facade.wording import did_you_mean, further
 from ml4t_kernel.schema import MAX_TIERS, PARAMS, RULES, SizeType, Tie
@@ -154,7 +155,8 @@ class _Differing:
 def params_row(config: Config, panel: Panel) -> np.ndarray:
     """(1,) PARAMS of a configuration on a panel; what the strategy decides keeps its neutral value.
 
-    Raises ConfigError when volume is needed and the panel has none, or has NaN on a traded bar.
+    Raises ConfigError when volume is needed and the panel has none, or has NaN on a traded bar, and when the account
+    cannot hold what the panel has.
     """
     values = Knobs(vars(config)).same
     rows = np.zeros(1, PARAMS)
@@ -162,6 +164,8 @@ def params_row(config: Config, panel: Panel) -> np.ndarray:
     _fill(row, values, panel.has_volume)
     if row["needs_volume"]:
         check_volume(panel, row["max_participation"], row["impact_coefficient"])
+    if panel.instruments is not None:
+        check_instruments(panel.symbols, panel.instrument_rows, values)
     return rows
 
 

@@ -22,8 +22,10 @@ from facade.results.columns import (
     times,
     words,
 )
-from facade.results.given import given_terms
+from facade.results.given import given_terms, written_in
 from facade.results.origins import ORIGIN, origin_codes, told_origins
+from facade.results.positions import settled_exposure
+from facade.results.quoted import quoted, quoted_levels
 from facade.results.returns import flow_factors, returns_of
 from facade.results.run import Run
 from ml4t_kernel import schema
@@ -64,8 +66,9 @@ def _given_words(values: Sequence[str | None] | pl.Series | None, intent: np.nda
     return pick(pl.Series("", values, dtype=pl.String), intent, intent >= 0)
 
 
-def _details(run: Run, orders: np.ndarray) -> dict[str, pl.Series]:
-    """Limit, stop and trail of each order in today's prices, null for types without them."""
+def _details(run: Run, intent: np.ndarray) -> dict[str, pl.Series]:
+    """(N,) limit, stop and trail of each order in today's prices, null for types without them; intent: as above."""
+    orders = run.orders
     kind = orders["kind"]
     detail = orders["detail"]
     rows = run.tape.details
@@ -73,10 +76,12 @@ def _details(run: Run, orders: np.ndarray) -> dict[str, pl.Series]:
     safe = np.where(own, detail, 0)
     has_limit = own & ((kind == Kind.LIMIT) | (kind == Kind.STOP_LIMIT))
     has_stop = own & ((kind == Kind.STOP) | (kind == Kind.STOP_LIMIT))
+    written = (written_in(run.inputs.intents.orders, intent, orders, rows), intent) if len(intent) else (intent,)
+    levels = {name: quoted_levels(run, name, rows[name][safe], written) for name in ("limit", "stop", "trail")}
     return {
-        "limit_price": finite(rows["limit"][safe], has_limit),
-        "stop_price": finite(rows["stop"][safe], has_stop),
-        "trail_amount": finite(rows["trail"][safe], own & (kind == Kind.TRAILING_STOP)),
+        "limit_price": finite(levels["limit"], has_limit),
+        "stop_price": finite(levels["stop"], has_stop),
+        "trail_amount": finite(levels["trail"], own & (kind == Kind.TRAILING_STOP)),
     }
 
 
@@ -95,7 +100,7 @@ def _filled_amounts(run: Run, n: int) -> dict[str, pl.Series]:
     shares = np.abs(fills["quantity"])
     total = np.bincount(row, shares, n)
     with np.errstate(invalid="ignore", divide="ignore"):
-        average = np.bincount(row, shares * fills["price"], n) / total
+        average = np.bincount(row, shares * quoted(run, fills["price"], fills["asset"]), n) / total
     return {
         "average_price": finite(average, total > 0),
         # Of no rows at all numpy counts in integers.
@@ -109,7 +114,8 @@ def decode_orders(run: Run) -> pl.DataFrame:
     orders = run.orders
     requested = np.ascontiguousarray(orders["requested"])
     intent = _intent_of_order(run)
-    given = given_terms(run.inputs.intents.orders, intent, orders, run.tape.details)
+    written = run.inputs.intents.orders if run.panel.multipliers is None else run.inputs.quoted_orders
+    given = given_terms(run.inputs.intents.orders if written is None else written, intent, orders, run.tape.details)
     end = orders["end_bar"]
     return pl.DataFrame(
         {
@@ -125,7 +131,7 @@ def decode_orders(run: Run) -> pl.DataFrame:
             "signed_quantity": requested,
             "filled_quantity": np.abs(orders["filled"]),
             "working_quantity": np.abs(orders["left"]),
-            **_details(run, orders),
+            **_details(run, intent),
             **{name: finite(values) for name, values in given.items()},
             **_filled_amounts(run, len(orders)),
             "status": words(orders["status"], enum_dtype(Status)),
@@ -144,7 +150,8 @@ def decode_fills(run: Run) -> pl.DataFrame:
     quantity = np.ascontiguousarray(fills["quantity"])
     has_order = fills["order"] >= 0
     parent = orders[np.where(has_order, fills["order"], 0)] if len(orders) else np.zeros(len(fills), schema.ORDER)
-    details = _details(run, parent)
+    details = _details(run, _intent_of_order(run))
+    limit, stop = (pick(details[name], fills["order"], has_order) for name in ("limit_price", "stop_price"))
     closes = (fills["bits"] & schema.EXIT_LEG) != 0
     origin = origin_codes(told_origins(fills, fills["bar"], run.tape.booked[: run.state["booked"]]))
     return pl.DataFrame(
@@ -155,12 +162,12 @@ def decode_fills(run: Run) -> pl.DataFrame:
             "side": side_of(quantity),
             "quantity": np.abs(quantity),
             "signed_quantity": quantity,
-            "price": column(fills["price"]),
+            "price": column(quoted(run, fills["price"], fills["asset"])),
             "commission": column(fills["fee"]),
             "slippage": column(fills["slippage"]),
             "order_type": words(parent["kind"], enum_dtype(Kind), has_order),
-            "limit_price": null_unless(details["limit_price"], has_order),
-            "stop_price": null_unless(details["stop_price"], has_order),
+            "limit_price": limit,
+            "stop_price": stop,
             "phase": words(fills["phase"], enum_dtype(Phase)),
             "passive": column((fills["bits"] & schema.PASSIVE) != 0),
             "origin": words(origin, ORIGIN),
@@ -201,7 +208,7 @@ def decode_equity(run: Run) -> pl.DataFrame:
             **performance(equity, initial, run.flows),
             "cash": cash,
             "gross_exposure": gross_exposure(run),
-            "net_exposure": equity - cash,
+            "net_exposure": equity - cash + settled_exposure(run),
             "open_positions": open_positions(run),
         }
     )
@@ -224,12 +231,14 @@ def performance(equity: np.ndarray, initial: float, flows: np.ndarray | None) ->
 def decode_actions(run: Run) -> pl.DataFrame:
     """Corporate actions that met a position or a live order, in order of booking."""
     booked = run.tape.booked[: run.state["booked"]]
+    is_price = booked["kind"] != ActionKind.SPLIT
+    value = np.where(is_price, quoted(run, booked["value"], booked["asset"]), booked["value"])
     return pl.DataFrame(
         {
             "timestamp": times(run, booked["bar"]),
             "symbol": symbols(run, booked["asset"]),
             "kind": words(booked["kind"], enum_dtype(ActionKind)),
-            "value": finite(booked["value"]),
+            "value": finite(value),
             "quantity": column(booked["shares"]),
             "cash": column(booked["cash"]),
         }

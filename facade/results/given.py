@@ -19,12 +19,12 @@ def given_terms(
     """
     if not len(intents):
         return {name: np.full(len(intent), np.nan) for name in TERMS}
-    written = _written_in(intents, intent, orders, details)
+    written = written_in(intents, intent, orders, details)
     safe = np.maximum(written, 0)
     return {name: np.where(written >= 0, intents[field][safe], np.nan) for name, field in TERMS.items()}
 
 
-def _written_in(intents: np.ndarray, intent: np.ndarray, orders: np.ndarray, details: np.ndarray) -> np.ndarray:
+def written_in(intents: np.ndarray, intent: np.ndarray, orders: np.ndarray, details: np.ndarray) -> np.ndarray:
     """(N,) row of the intents in which each order was written: the submission, or the replacement that made it.
 
     The orders of one submission are its own and one for each replacement that found it open, in the same order: on a

@@ -10,7 +10,7 @@ import polars as pl
 
 from facade.results.columns import finite, symbols, times
 from facade.results.run import Run
-from ml4t_kernel.schema import ActionKind, Origin
+from ml4t_kernel.schema import ActionKind, InstrumentKind, Origin
 
 RESIDUE = 1e-9  # of the position before the fill: what is left counts as flat
 
@@ -20,6 +20,8 @@ def decode_positions(run: Run) -> pl.DataFrame:
     bar, asset, quantity = _expand(*_end_of_bar_changes(run), run.bars)
     mark = _marks(run, bar, asset)
     value = quantity * mark
+    if run.panel.multipliers is not None:
+        value *= run.panel.multipliers[asset]
     with np.errstate(invalid="ignore", divide="ignore"):
         weight = value / run.tape.equity["equity"][bar]
     return pl.DataFrame(
@@ -32,6 +34,17 @@ def decode_positions(run: Run) -> pl.DataFrame:
             "weight": finite(weight),
         }
     )
+
+
+def settled_exposure(run: Run) -> np.ndarray | float:
+    """(bars,) value of futures and perpetuals held, signed, which is not in equity (0.7); 0 without any."""
+    if run.panel.instruments is None or not (run.panel.instrument_rows["kind"] != InstrumentKind.STOCK).any():
+        return 0.0
+    bar, asset, quantity = _expand(*_end_of_bar_changes(run), run.bars)
+    settled = run.panel.instrument_rows["kind"][asset] != InstrumentKind.STOCK
+    bar, asset, quantity = bar[settled], asset[settled], quantity[settled]
+    value = quantity * _marks(run, bar, asset) * run.panel.instrument_rows["multiplier"][asset]
+    return np.bincount(bar, value, run.bars)
 
 
 def _booked_splits(run: Run) -> np.ndarray:

@@ -62,6 +62,8 @@ def trades_table(panel: Panel, trades: np.ndarray, orders: int, bars: int) -> pl
     """
     quantity = np.ascontiguousarray(trades["quantity"])
     entry = np.ascontiguousarray(trades["entry_price"])
+    # Prices of the kernel are those of whole contracts (0.7).
+    factors = 1.0 if panel.multipliers is None else panel.multipliers[trades["asset"]]
     gross = np.ascontiguousarray(trades["pnl"])
     fees = np.ascontiguousarray(trades["fees"])
     direction = np.where(quantity < 0, -1.0, 1.0)
@@ -81,8 +83,8 @@ def trades_table(panel: Panel, trades: np.ndarray, orders: int, bars: int) -> pl
             "exit_time": pick(panel.timestamps, trades["exit_bar"], closed),
             "bars_held": column(last - trades["entry_bar"]),
             "quantity": quantity,
-            "entry_price": entry,
-            "exit_price": null_unless(column(trades["exit_price"]), closed),
+            "entry_price": entry / factors,
+            "exit_price": null_unless(column(trades["exit_price"] / factors), closed),
             "pnl": gross - fees,
             "pnl_percent": finite(net_fraction),
             "gross_pnl": gross,

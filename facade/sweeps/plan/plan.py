@@ -20,6 +20,7 @@ from facade.data.flows import Flows
 from facade.data.panel import Panel, select
 from facade.data.selection import Selection, clock_of, has_volume, locate
 from facade.encode.inputs import EncodedInputs, apply_inputs, apply_settings, encode
+from facade.encode.margins import READ, check_instruments
 from facade.encode.market import half_spread, has_zero_volume
 from facade.encode.params import (
     LIMITS,
@@ -226,6 +227,7 @@ class Plan:
         if panel is self.panel:
             return 0.0
         copied = 0 if np.shares_memory(panel.bars, self.panel.bars) else 5 + len(panel.extras)
+        copied += 4 * (panel.multipliers is not None)
         return float(panel.close.nbytes * (2 + copied))
 
     def _selection(self, row: int) -> Selection | None:
@@ -334,12 +336,21 @@ class Plan:
                 self._paid[at] = Paid.of(flows, timestamps, float(self._bars_a_year[at]))
             if years is not None:
                 self._years[at] = years
+            self._check_instruments(selection, rows)
             values = self._knobs.at(rows, ("cap", "cap_is_auto", "impact_coefficient"))
             cap, impact = cap_in_force(values, bool(self._has_volume[at])), values["impact_coefficient"]
             if not (np.any(cap < np.inf) or np.any(impact > 0)):
                 continue
             if not self._has_volume[at] or missing_volume(self.panel) is not None:
                 check_volume(self.panel_of(int(rows[0])), cap, impact, rows)
+
+    def _check_instruments(self, selection: Selection | None, rows: np.ndarray) -> None:
+        """The accounts of (n,) rows can hold what their part of the panel has."""
+        if self.panel.instruments is None:
+            return
+        assets = slice(None) if selection is None or selection.assets is None else selection.assets
+        symbols = np.array(self.panel.symbols, object)[assets].tolist()
+        check_instruments(symbols, self.panel.instrument_rows[assets], self._knobs.at(rows, READ), rows)
 
     # Pieces ----------------------------------------------------------------------------------------------------------
 

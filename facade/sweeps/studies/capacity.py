@@ -211,6 +211,8 @@ def _unfilled(panel: Panel, orders: pl.DataFrame) -> float:
     ended = panel.timestamps.search_sorted(orders["end_timestamp"].fill_null(panel.timestamps[last])).to_numpy()
     # Quantities are in shares of the day the order ended; a price x its splits is that of a share of the first day.
     value = np.nan_to_num(close[bars, assets]) / splits[ended, assets]
+    if panel.multipliers is not None:
+        value = value * panel.multipliers[assets]
     wanted = orders["quantity"].to_numpy()
     total = float(np.abs(wanted) @ value)
     missing = float(np.maximum(wanted - orders["filled_quantity"].to_numpy(), 0.0) @ value)
