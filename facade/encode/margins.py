@@ -36,7 +36,7 @@ def check_instruments(
     if len(settled) and not margin.all():
         where = "" if rows is None else f"row {rows[int(np.argmin(np.broadcast_to(margin, len(rows))))]}: "
         kind = KINDS[instruments["kind"][settled[0]]]
-        names = listing([symbols[int(asset] for asset in settled)])
+        names = listing([symbols[int(asset)] for asset in settled])
         raise ConfigError(
             f"{where}account='cash' cannot hold a {kind}: {names}; allowed with futures and perpetuals: "
             f"account='margin'"
