@@ -15,6 +15,7 @@ MARGINS = {
 QUOTED = {  # columns of an outcome that are prices
     "fills": ("price",),
     "trades": ("entry_price", "exit_price", "mfe", "mae"),
+    "booked": ("value",),
     "": ("avg", "last"),  # one value an asset
 }
 
@@ -101,7 +102,7 @@ def time_before(scenario, bar, number):
 def in_quoted_prices(outcome, multipliers):
     """The outcome with its prices a contract divided by the multiplier of their asset; money stays."""
     found = dict(outcome)
-    for name in ("fills", "trades"):
+    for name in ("fills", "trades", "booked"):
         table = found[name] = dict(outcome[name])
         for column in QUOTED[name]:
             pairs = zip(table[column], table["asset"], strict=True)

@@ -1,7 +1,7 @@
 """Splits, dividends and delistings falling on bar t (clauses 1.1, 1.4), and stale assets (4.5)."""
 
 from ml4t_kernel.compile.jit import cold, compiled, inlined
-from ml4t_kernel.money.instruments import lot_of
+from ml4t_kernel.money.instruments import is_settled_daily, lot_of
 from ml4t_kernel.money.ledger import book_fill
 from ml4t_kernel.money.prices import RESIDUE, absent, floor_to_lot
 from ml4t_kernel.orders.chains import first_pending, next_pending, wake_chain
@@ -292,7 +292,7 @@ def has_orders(a, book, tape):
 
 
 @compiled
-def remove_asset(t, row, params, book, tape):
+def remove_asset(t, row, market, params, book, tape):
     """Position closed at the recovery price or the last mark x (1 + delisting_return), orders cancelled."""
     s = book.state[0]
     a = row.asset
@@ -307,6 +307,8 @@ def remove_asset(t, row, params, book, tape):
         if absent(price):
             price = p.mark * (1.0 + params.delisting_return)
         cash = p.shares * price
+        if is_settled_daily(a, market, params):
+            cash -= p.shares * p.mark
         book_without_order(t, a, -p.shares, price, price, 0.0, O_DELISTING, params, book, tape)
     write_booked(tape.booked[s.booked], row, p, cash)
     s.booked += 1
@@ -324,7 +326,7 @@ def apply_actions(t, market, params, book, tape):
         elif row.kind == A_DIVIDEND:
             apply_dividend(t, row, params, book, tape)
         else:
-            remove_asset(t, row, params, book, tape)
+            remove_asset(t, row, market, params, book, tape)
 
 
 @cold
@@ -334,4 +336,4 @@ def remove_stale(t, market, params, book, tape):
     while s.stale < market.stale.shape[0] and market.stale[s.stale].bar <= t:
         row = market.stale[s.stale]
         s.stale += 1
-        remove_asset(t, row, params, book, tape)
+        remove_asset(t, row, market, params, book, tape)

@@ -37,7 +37,7 @@ def recall(t, a, market, params, book, tape):
             p.recalled = k
             s.recalls += 1
         else:
-            tape.orders[k].requested += quantity - tape.orders[k].left
+            tape.orders[k].requested = tape.orders[k].filled + quantity
             tape.orders[k].left = quantity
         note_incident(t, a, E_RECALL, quantity, -p.shares, p.available, params, book, tape)
     elif k >= 0:

@@ -137,7 +137,7 @@ STATE_FIELDS: dict[str, dict[str, tuple[str, str]]] = {
         "incidents": ("i8", "Rows of Tape.incidents."),
         "margin_calls": ("i8", "Closes with a margin call (4.5)."),
         "recalls": ("i8", "Recalls born (1.5)."),
-        "forced": ("i8", "Forced orders that live."),
+        "forced": ("i8", "Forced orders that lived when they were last served, and those born since."),
         "called_bar": ("i8", "Bar of the last margin call, at whose close entries are refused; -1: none."),
         "session_edge": ("i8", "First bar of the session after the one up to which sales have settled (6.2)."),
         "flow": ("i8", "Next row of Intents.flows."),

@@ -356,7 +356,7 @@ def fill_batch(run, orders, prices, phase):
         shares = run.positions[order.asset].shares
         if not order.pending or sign(shares) == -order.side:
             continue
-        if order.side < 0 and not run.config["allow_short_selling"]:
+        if order.reduce_only or (order.side < 0 and not run.config["allow_short_selling"]):
             reached("2.2 refused")
             take_away(run, order, 0.0, Reason.NO_SHORT)
             continue

@@ -97,20 +97,16 @@ def use(run, order, quantity, moment, reason):
     config = run.config
     price = slice_price(run, order, quantity, moment.base, moment.passive)
     fee = slice_fee(run, order, quantity, price, moment.passive)[0]
-    if reason == Reason.CASH and config["cash_buffer"] == 0:
-        if order.side > 0:
-            return value_of(run, order.asset, quantity, price) + fee
-        return value_of(run, order.asset, quantity, 2 * price_at(run, moment.phase)(order.asset) - price) + fee
+    costs = value_of(run, order.asset, quantity, abs(price - moment.base)) + fee
+    if reason == Reason.CASH:
+        if order.side < 0:
+            price = 2 * price_at(run, moment.phase)(order.asset) - price
+        need = value_of(run, order.asset, quantity, price) + fee
+        return need - config["cash_buffer"] * costs if config["cash_buffer"] else need
     if reason == Reason.MARGIN:
-        keep = 1 - config["cash_buffer"]
         tied = requirement_of(run, order.asset, order.side * quantity, moment.base, "initial")
-        return tied + keep * (value_of(run, order.asset, quantity, abs(price - moment.base)) + fee)
-    if reason == Reason.LEVERAGE:
-        rate, keep = 1.0, config["max_leverage"]
-    else:
-        rate, keep = 1.0, 1 - config["cash_buffer"]
-    tied = rate * value_of(run, order.asset, quantity, moment.base)
-    return tied + keep * (value_of(run, order.asset, quantity, abs(price - moment.base)) + fee)
+        return tied + (1 - config["cash_buffer"]) * costs
+    return value_of(run, order.asset, quantity, moment.base) + config["max_leverage"] * costs
 
 
 def shrink(run, order, quantity, moment):
