@@ -117,7 +117,7 @@ def test_a_bankrupt_account_has_no_flows():
     for run in told([10, 10, 40, 40], [order(0, -50)], flows=[(3, 5000.0), (3, -1.0)], **short):
         # 1,500 - 2,000 = -500, closed at 40
         assert run.events == [event(2, "bankrupt", value=-500)] and run.charges == [], run.judge
-        assert run.equity[2:] == [-500, -500] and run.returns[3] is None, run.judge
+        assert run.equity[2:] == [-500, -500] and not run.returns[3], run.judge
 
 
 def test_an_account_that_is_flat_below_zero_takes_a_deposit():

@@ -48,13 +48,22 @@ def test_cash_and_holdings_make_equity_and_profit_less_costs(seed, exact):
     assert_run_adds_up(kernel_run(scenario_of(seed, exact)))
 
 
+def unlevered(scenario):
+    """The scenario of stocks in a cash account that holds nothing short."""
+    scenario = {name: value for name, value in scenario.items() if name not in ("instruments", "funding")}
+    scenario["config"] = {**scenario["config"], "account": "cash", "allow_short_selling": False}
+    strategy = scenario["strategy"]
+    for row in strategy["rows"] if strategy["kind"] in ("weights", "shares") else ():
+        wanted = [None if target is None else abs(target) for target in row["targets"]]
+        most = sum(target or 0.0 for target in wanted) if strategy["kind"] == "weights" else 1.0
+        row["targets"] = [None if target is None else target / max(most, 1.0) for target in wanted]
+    return scenario
+
+
 @MANY
 @given(SEEDS)
 def test_cash_is_never_negative_after_an_entry_of_an_unlevered_account(seed):
-    scenario = scenario_of(seed, False)
-    scenario["config"]["allow_short_selling"] = False
-    for row in scenario["strategy"]["rows"] if scenario["strategy"]["kind"] in ("weights", "shares") else ():
-        row["targets"] = [None if target is None else abs(target) for target in row["targets"]]
+    scenario = unlevered(scenario_of(seed, False))
     run = kernel_run(scenario)
     booked, charges = run.tape.booked[: run.state["booked"]], run.tape.charges[: run.state["charges"]]
     moved = [(row["bar"], row["cash"]) for row in booked if row["kind"] == 1]
@@ -74,6 +83,12 @@ def test_cash_is_never_negative_after_an_entry_of_an_unlevered_account(seed):
 # Fills ---------------------------------------------------------------------------------------------------------------
 
 
+def multiplier_of(scenario, asset):
+    """The kernel's prices are those of whole contracts."""
+    rows = scenario.get("instruments")
+    return rows[asset]["multiplier"] if rows else 1.0
+
+
 @MANY
 @given(SEEDS, st.booleans())
 def test_fills_lie_in_the_bar_and_within_the_budget(seed, exact):
@@ -83,7 +98,7 @@ def test_fills_lie_in_the_bar_and_within_the_budget(seed, exact):
     for fill in run.fills[run.fills["phase"] != BOOKING]:
         bar, asset, side = int(fill["bar"]), int(fill["asset"]), math.copysign(1.0, fill["quantity"])
         if fill["price"] > 0:  # a price that costs have taken to zero does not tell its base
-            base = fill["price"] - side * fill["slippage"] / abs(fill["quantity"])
+            base = (fill["price"] - side * fill["slippage"] / abs(fill["quantity"])) / multiplier_of(scenario, asset)
             assert scenario["low"][bar][asset] * (1 - 1e-9) <= base <= scenario["high"][bar][asset] * (1 + 1e-9)
         used[bar, asset] = used.get((bar, asset), 0.0) + abs(fill["quantity"])
     if cap is not None:
@@ -165,7 +180,11 @@ def cut(scenario, bars):
         elif isinstance(value, list):
             strategy[name] = value[:bars]
     short = {**scenario, **{name: scenario[name][:bars] for name in BARWISE}, "strategy": strategy}
-    short["actions"] = [action for action in scenario["actions"] if action["bar"] < bars]
+    for name in ("actions", "borrow", "funding"):
+        if name in scenario:
+            short[name] = [row for row in scenario[name] if row["bar"] < bars]
+    if "flows" in scenario:
+        short["flows"] = [(bar, amount) for bar, amount in scenario["flows"] if bar < bars]
     spread = scenario["config"].get("spread")
     if isinstance(spread, list) and isinstance(spread[0], list):
         short["config"] = {**scenario["config"], "spread": spread[:bars]}

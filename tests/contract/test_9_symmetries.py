@@ -22,13 +22,17 @@ SEEDS = st.integers(0, 2**32 - 1)
 MONEY_COSTS = (
     "slippage_fixed commission_per_share commission_per_trade commission_minimum commission_maximum commission_tiers"
 ).split()
+MARGINS = ("initial", "maintenance", "short_initial", "short_maintenance")
 PRICE_FIELDS = ("limit_price", "stop_price", "trail_amount", "stop_loss_price", "take_profit_price")
 
 
 def percent_costs_only(scenario, lot=0.0):
     """The scenario without costs in money, fractional: what the scaling laws of section 9 are stated for."""
     config = {name: value for name, value in scenario["config"].items() if name not in MONEY_COSTS}
-    return {**scenario, "config": {**config, "lot": lot}}
+    changed = {**scenario, "config": {**config, "lot": lot}}
+    if "instruments" in scenario:
+        changed["instruments"] = [{**row, "lot": lot} for row in scenario["instruments"]]
+    return changed
 
 
 def permuted(scenario, order):
@@ -39,7 +43,12 @@ def permuted(scenario, order):
         return [[row[asset] for asset in order] for row in grid]
 
     moved = {**scenario, **{name: mixed(scenario[name]) for name in BARWISE if name != "session"}}
-    moved["actions"] = [{**action, "asset": place[action["asset"]]} for action in scenario["actions"]]
+    for name in ("actions", "borrow", "funding"):
+        if name in scenario:
+            rows = [{**row, "asset": place[row["asset"]]} for row in scenario[name]]
+            moved[name] = rows if name == "actions" else sorted(rows, key=lambda row: (row["bar"], row["asset"]))
+    if "instruments" in scenario:
+        moved["instruments"] = [scenario["instruments"][asset] for asset in order]
     strategy = dict(scenario["strategy"])
     strategy["rows"] = [{**row, "targets": [row["targets"][asset] for asset in order]} for row in strategy["rows"]]
     moved["strategy"] = strategy
@@ -79,6 +88,11 @@ def scaled(scenario, k):
     for action in changed["actions"]:
         if action["kind"] != "split" and action["value"] is not None:
             action["value"] *= k
+    for row in changed.get("borrow", ()):
+        row["available"] /= k
+    for row in changed.get("instruments", ()):
+        for name in MARGINS if row["by_contract"] else ():
+            row[name] *= k
     strategy = changed["strategy"]
     for row in strategy.get("rows", []):
         if row.get("quantity") is not None:
@@ -118,6 +132,8 @@ def adjusted(scenario):
             for name in BARWISE[:5]:
                 if changed[name][t][asset] is not None:
                     changed[name][t][asset] *= factor[t, asset] ** (-1 if name == "volume" else 1)
+    for row in changed.get("borrow", ()):
+        row["available"] /= factor[row["bar"], row["asset"]]
     changed["actions"] = [a for a in changed["actions"] if a["kind"] != "split"]
     for action in changed["actions"]:
         if action["value"] is not None:
@@ -148,6 +164,8 @@ def adjusted(scenario):
 def test_raw_prices_with_splits_equal_adjusted_prices(seed):
     scenario = percent_costs_only(scenario_of(seed, True))
     scenario["actions"] = [a for a in scenario["actions"] if a["kind"] != "dividend"]
+    for name in ("instruments", "funding"):  # margins a share are of the shares of their day
+        scenario.pop(name, None)
     changed, factor = adjusted(scenario)
     ours, theirs = outcome_of(kernel_run(scenario)), outcome_of(kernel_run(changed))
     assert ours["equity"] == pytest.approx(theirs["equity"], rel=1e-9, abs=1e-6)
