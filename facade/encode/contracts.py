@@ -3,7 +3,8 @@
 What is a price is multiplied here and divided where results are decoded (`facade.results.quoted`); what is money, a
 fraction, a number of contracts or `slippage_fixed`, which the kernel multiplies itself, passes as it is. Where every
 multiplier is 1 nothing is copied and no bit changes. A multiplier that is no power of two rounds: a price may come back
-off by one unit in its last place, unless it was written in an order.
+off by one unit in its last place, unless it was written in an order, and of two extremes that were equally far from
+the open (3.0) one may be nearer.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def forced_rest(a, params, book, tape):
 
 
 @cold
-def bind(t, k, book, tape):
+def bind_order(t, k, book, tape):
     """Reduce-only is what trades with a forced order, or against a position at a margin call (2.2, 4.6)."""
     s = book.state[0]
     o = tape.orders[k]
@@ -165,7 +165,7 @@ def bind(t, k, book, tape):
 @inlined
 def bind_decision(t, k, params, book, tape):
     if params.has_forced:
-        bind(t, k, book, tape)
+        bind_order(t, k, book, tape)
 
 
 @inlined

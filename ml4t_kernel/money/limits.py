@@ -155,7 +155,7 @@ def units_of_use(w, o, d, params):
     else:
         first = 2.0 * w.phase_price - w.price + w.price * rate + params.commission_per_share
         first -= params.cash_buffer * costs
-    return first, w.level + params.max_leverage * costs
+    return first, w.level + (params.max_leverage * costs if params.max_leverage < inf else 0.0)
 
 
 @cold

@@ -12,7 +12,7 @@ from .intents import Desk, new_row, random_orders, random_signals, random_target
 from .knobs import EXACT_RATE, charge, date_sessions, fraction, off, random_config
 from .panels import QUIET, VIOLENT, random_panel
 
-MULTIPLIERS = {True: (0.5, 4.0, 64.0), False: (0.1, 5.0, 50.0)}  # exact: powers of two, which round nothing
+MULTIPLIERS = {True: (0.5, 4.0, 64.0), False: (0.25, 5.0, 50.0)}  # exact: powers of two, which round nothing
 LOTS = {True: (0.25, 1.0, 4.0), False: (0.0, 0.001, 1.0, 5.0)}
 NONE = math.nan
 MARGIN_NAMES = ("initial", "maintenance", "short_initial", "short_maintenance")
