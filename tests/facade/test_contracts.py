@@ -107,7 +107,7 @@ def test_a_delisting_is_booked_at_its_quoted_recovery():
     actions = [{"symbol": "ES", "ex_date": days(3)[2], "kind": "delisting", "value": 103.0}]
     found = panel([100.0, 100.0, None], actions=pl.DataFrame(actions))
     result = run_backtest(found, orders((0, 1, {})), config=MARGIN)
-    assert result.actions["value"].to_list() == [103.0] and result.actions["cash"].to_list() == [103.0 * 50]
+    assert result.actions["value"].to_list() == [103.0] and result.actions["cash"].to_list() == [3.0 * 50]
     assert result.equity["equity"].to_list() == [100_000.0, 99_995.0, 99_995.0 + 150.0]
 
 
