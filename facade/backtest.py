@@ -54,7 +54,8 @@ def run_backtest(
     flows
         Deposits (amount above zero) and withdrawals: a table with the columns `timestamp` and `amount`, in any form
         that prices have, or a list of dicts. Each is booked before the open of the first bar at or after its time; a
-        date is the session of that date. Returns, drawdown and all figures made of them are net of flows.
+        date is the session of that date. In account currency; finite, none before the first bar, those after the last
+        are dropped with a warning. Returns, drawdown and all figures made of them are net of flows.
     align
         None: the strategy's timestamps are exactly those of prices, as the data labels them (`Panel.labels`). "next":
         the first bar at or after each.

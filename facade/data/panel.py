@@ -127,7 +127,9 @@ class Panel:
         Of pandas and Polars frames and Series the columns are matched by name: to `symbols`, or to those of the first
         frame, which then are the symbols. An index of times (of Polars: a column of times) gives `timestamps`, or has
         to equal those given; frames that disagree are refused. Without `timestamps` bars are numbered, each is a
-        session of its own and a year has 252 of them. `instruments`, `borrow` and `funding` are those of `load_panel`.
+        session of its own and a year has 252 of them. `instruments` (a row a symbol), `borrow` (shares, fee a year) and
+        `funding` (a fraction each time) are tables as of `load_panel`, their timestamps bar numbers where bars are
+        numbered; DataError for a row that breaks a rule.
 
         >>> import numpy as np
         >>> Panel.from_arrays(*[np.array([10.0, 11.0, 10.5])] * 4, symbols=["ABC"])

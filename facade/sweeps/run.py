@@ -87,7 +87,7 @@ def sweep(
     checkpoint
         A directory for finished rows. The same sweep started again with it runs only what is missing.
     actions, align, **loading
-        As of `run_backtest`.
+        As of `run_backtest`; instruments, borrow and funding are among the arguments of `load_panel`.
     flows
         As of `run_backtest`, the same for all rows; of those with a window each takes the flows that fall into it.
 

@@ -1,4 +1,7 @@
-"""Runs that follow each other in time as one account: its equity, and its metrics as `results.metrics` has them."""
+"""Runs that follow each other in time as one account: its equity, and its metrics as `results.metrics` has them.
+
+The night between two runs is charged in neither: to the second one its first bar is a first bar (1.2).
+"""
 
 from __future__ import annotations
 

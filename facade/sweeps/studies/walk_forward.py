@@ -166,8 +166,9 @@ def walk_forward(
     The account is flat at each boundary: what was decided in a window trades in that window only, and what is held at
     its end is worth its marks, without costs of closing; the next window starts from that in cash, and pays to enter.
     The first trade of a window can come from a decision on its first bar. Train windows all start with the
-    configuration's `initial_cash`. A window in which no row can be chosen is spent in cash, and so is everything after
-    the equity has gone.
+    configuration's `initial_cash`. The night at the seam between two windows is not charged: the first bar of a window
+    pays no borrow fee, interest or funding. A window in which no row can be chosen is spent in cash, and so is
+    everything after the equity has gone.
 
     Raises
     ------
