@@ -23,8 +23,7 @@ def test_entries_inside_use_up_the_leverage_that_the_open_left():
     flat, falls = [10, 10, 10, 10], [10, 10, 7, 8]
     rows = [dict(timestamp=0, symbol=symbol, quantity=100, type="limit", limit_price=8.0) for symbol in ("A", "B")]
     result = run([[flat, flat], [falls, falls]], rows, account="margin", initial_margin=0.25, max_leverage=1.0)
-    # 1,000 of leverage: 100 of A use 800 and 25 of B the other 200. At the open's 10 they are worth 1,250 of an equity of
-    # 1,250, so that what is left by that would let through more
+    # 1,000 of leverage: 100 of A use 800 and 25 of B the other 200
     assert result.fills["quantity"].to_list() == [100, 25]
     assert result.orders["reason"].to_list() == [None, "leverage"]
 
