@@ -174,8 +174,12 @@ def client():
         cluster = distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
         )
-        with cluster, distributed.Client(cluster) as client:
+        with distributed.Client(cluster) as client:
             yield client
+        try:
+            cluster.close()
+        except KeyError:  # on a busy machine it hears of the end of a worker that it never heard of
+            cluster.status = distributed.Status.closed
         gc.collect()
 
 
